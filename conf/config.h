@@ -1,0 +1,121 @@
+// What a configuration file says, validated and with every default filled in: a plain value.
+//
+// load.h makes one from TOML. Names refer to names; nothing here knows indices, sockets or DPDK.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/net/address.h"
+
+namespace tandem::conf {
+
+using std::chrono::milliseconds;
+
+/// How many of each thing one instance can hold. The shared tables are sized by these.
+inline constexpr std::size_t kPortsMax = 16;
+inline constexpr std::size_t kWorkersMax = 64;
+inline constexpr std::size_t kVipsMax = 4096;
+inline constexpr std::size_t kPoolsMax = 1024;
+inline constexpr std::size_t kBackendsMax = 65'534;  ///< over all pools; an index has 16 bits
+
+enum class Driver : std::uint8_t { kPci, kAfXdp, kAfPacket, kTap, kPcap, kNull, kMemif, kRing };
+
+/// [port.NAME]: a NIC, or anything DPDK can poll like one.
+struct Port {
+    std::string name;
+    std::string device;  ///< as written: "eth1", "af_xdp:eth1", "0000:3b:00.0", "pcap:in=…"
+    Driver driver = Driver::kPci;
+    std::string device_name;  ///< without the driver: netdev, PCI address, or driver arguments
+    std::vector<Prefix>
+        addresses;  ///< ours, with the subnet's length; empty: taken from the netdev
+    std::vector<IpAddress> gateways;  ///< at most one of each family
+    std::uint16_t mtu = 1500;         ///< bytes of IP packet
+};
+
+enum class Poll : std::uint8_t { kAdaptive, kBusy };
+enum class Memory : std::uint8_t { kAuto, kHuge, kNormal };
+
+/// [dataplane]: read at start only; changes need a restart.
+struct Dataplane {
+    std::optional<std::uint16_t> workers;  ///< nullopt: "auto"
+    std::string cores;                     ///< CPU list such as "2-7"; empty: "auto"
+    Memory memory = Memory::kAuto;
+    std::uint64_t packet_memory_bytes = 0;  ///< 0: "auto"
+    std::uint64_t table_memory_bytes = 0;   ///< 0: "auto"
+    Poll poll = Poll::kAdaptive;
+    std::string socket = "/run/tandem/dataplane.sock";
+    std::string eal_args;  ///< appended to DPDK's own arguments, for the cases we did not foresee
+};
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+
+/// [control]
+struct Control {
+    LogLevel log_level = LogLevel::kInfo;
+    std::string state_dir = "/var/lib/tandem";
+};
+
+enum class CheckType : std::uint8_t { kNone, kTcp, kHttp };
+
+/// [check.NAME], or the short form `check = "http /healthz"` in a pool.
+struct Check {
+    CheckType type = CheckType::kTcp;
+    std::string path = "/";             ///< http
+    std::string host;                   ///< http; empty: the backend's address and port
+    std::uint16_t status_min = 200;     ///< http
+    std::uint16_t status_max = 399;     ///< http
+    std::optional<std::uint16_t> port;  ///< instead of the backend's own
+    milliseconds interval{2000};
+    milliseconds timeout{1000};
+    int rise = 2;
+    int fall = 3;
+    int jitter_percent = 10;  ///< each interval varies by up to this much, both ways
+
+    friend bool operator==(const Check&, const Check&) = default;
+};
+
+enum class Mode : std::uint8_t { kL2, kIpip };
+
+struct Backend {
+    std::string name;  ///< as given, or "ADDRESS:PORT"
+    IpAddress address;
+    std::uint16_t port = 0;  ///< host order
+    std::uint16_t weight = 1;
+};
+
+/// [pool.NAME]
+struct Pool {
+    std::string name;
+    Mode mode = Mode::kIpip;
+    std::string check_name;  ///< of [check.NAME]; empty when the short form was used
+    Check check;
+    std::uint32_t slots = 0;  ///< a prime of tables::kSlotCounts; 0: by the number of backends
+    std::optional<Prefix> tunnel_source;  ///< ipip: outer sources are drawn from it by flow
+    std::vector<Backend> backends;
+};
+
+enum class Protocol : std::uint8_t { kTcp = 6, kUdp = 17 };  ///< IANA protocol numbers
+
+/// [vip.NAME]: `listen = "203.0.113.10:80/tcp"`, ":8000-8999/tcp", ":*/udp", or a prefix.
+struct Vip {
+    std::string name;
+    Prefix prefix;
+    std::uint16_t port_first = 0;  ///< host order; 0..65535 is "any port"
+    std::uint16_t port_last = 65'535;
+    Protocol protocol = Protocol::kTcp;
+    std::string pool;
+};
+
+struct Config {
+    Dataplane dataplane;
+    Control control;
+    std::vector<Port> ports;  ///< every list is sorted by name: the order in the file means nothing
+    std::vector<Pool> pools;
+    std::vector<Vip> vips;
+};
+
+}  // namespace tandem::conf

@@ -1,0 +1,58 @@
+// An IP address of either family as one 16-byte value, and a prefix of such addresses.
+//
+// IPv4 is held as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so there is one key type, not two.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tandem {
+
+struct IpAddress {
+    std::array<std::uint8_t, 16> bytes{};  ///< network order
+
+    friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+
+    static constexpr IpAddress from_v4(std::array<std::uint8_t, 4> v4) {
+        return {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, v4[0], v4[1], v4[2], v4[3]}};
+    }
+    /// "192.0.2.1" or "2001:db8::1"; nullopt for anything else, names included.
+    static std::optional<IpAddress> parse(std::string_view text);
+
+    [[nodiscard]] bool is_v4() const {
+        constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+        return std::memcmp(bytes.data(), kMapped.data(), kMapped.size()) == 0;
+    }
+    /// The last four bytes as they stand in a packet; meaningful if is_v4().
+    [[nodiscard]] std::uint32_t v4_network_order() const {
+        std::uint32_t value = 0;
+        std::memcpy(&value, bytes.data() + 12, sizeof(value));
+        return value;
+    }
+    [[nodiscard]] std::string str() const;
+};
+static_assert(sizeof(IpAddress) == 16);
+
+/// A network: `length` counts bits of the 16-byte form, so an IPv4 /24 has length 120.
+struct Prefix {
+    IpAddress address{};  ///< as written: host bits are kept ("192.0.2.10/24" names an interface)
+    std::uint8_t length = 128;
+
+    friend auto operator<=>(const Prefix&, const Prefix&) = default;
+
+    /// "192.0.2.0/24", "2001:db8::/32", or a bare address (the whole of it).
+    static std::optional<Prefix> parse(std::string_view text);
+
+    [[nodiscard]] bool contains(const IpAddress& other) const;
+    [[nodiscard]] bool is_single() const { return length == 128; }
+    /// The address with its host bits cleared.
+    [[nodiscard]] IpAddress network() const;
+    [[nodiscard]] std::string str() const;
+};
+
+}  // namespace tandem
