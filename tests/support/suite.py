@@ -1,0 +1,143 @@
+"""Builds Tandem, runs the parts of its test suite and sums up what their runners counted.
+
+Called by tests/run. Every part returns Counts; the last line printed is their sum.
+"""
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree
+from dataclasses import dataclass
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PYTHON = "/usr/bin/python3"  # the one that Debian's scapy, pytest and pyroute2 belong to
+SUITE_SECONDS_MAX = 1200  # of one runner; a hang is a failure, not a wait
+
+
+@dataclass
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other):
+        return Counts(self.passed + other.passed, self.failed + other.failed,
+                      self.skipped + other.skipped)
+
+    def __str__(self):
+        line = f"{self.passed} passed, {self.failed} failed"
+        return f"{line}, {self.skipped} skipped" if self.skipped else line
+
+
+def run(*command, cwd=ROOT, env=None):
+    """The exit code; the output goes to the terminal."""
+    sys.stdout.flush()
+    try:
+        return subprocess.run(command, cwd=cwd, env=env, timeout=SUITE_SECONDS_MAX).returncode
+    except subprocess.TimeoutExpired:
+        print(f"tests/run: {command[0]} was stopped after {SUITE_SECONDS_MAX} s")
+        return 1
+
+
+def counts_of(junit, exit_code):
+    """Reads a JUnit file. A runner that failed without naming a test counts as one failure."""
+    counts = Counts()
+    try:
+        cases = list(xml.etree.ElementTree.parse(junit).iter("testcase"))
+    except (FileNotFoundError, xml.etree.ElementTree.ParseError):
+        cases = []
+    for case in cases:
+        outcome = {child.tag for child in case}
+        if outcome & {"failure", "error"}:
+            counts.failed += 1
+        elif "skipped" in outcome:
+            counts.skipped += 1
+        else:
+            counts.passed += 1
+    if counts.failed == 0 and (exit_code != 0 or not cases):
+        counts.failed += 1
+    return counts
+
+
+def build(directory, sanitizers):
+    """A release build in build/, or one with sanitizers beside it. False when it failed."""
+    options = ["-Dbuildtype=debugoptimized", "-Db_lto=false", "-Db_lundef=false",
+               f"-Db_sanitize={sanitizers}"] if sanitizers else []
+    if not (directory / "build.ninja").exists():
+        if run("/usr/bin/meson", "setup", *options, str(directory), str(ROOT)) != 0:
+            return False
+    return run("/usr/bin/ninja", "-C", str(directory)) == 0
+
+
+def unit(directory):
+    """Every GoogleTest case of the programs that Meson knows as suite "unit"."""
+    for stale in directory.glob("*.xml"):  # Meson would take them for the result of a crashed program
+        stale.unlink()
+    junit = directory / "meson-logs" / "testlog.junit.xml"
+    junit.unlink(missing_ok=True)
+    code = run("/usr/bin/meson", "test", "-C", str(directory), "--no-rebuild", "--suite", "unit",
+               "--print-errorlogs")
+    return counts_of(junit, code)
+
+
+def pytest(part, directory):
+    if not list((ROOT / "tests" / part).glob("test_*.py")):
+        return Counts()
+    with tempfile.TemporaryDirectory() as scratch:
+        junit = pathlib.Path(scratch) / "junit.xml"
+        code = run(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}",
+                   str(ROOT / "tests" / part), env={**os.environ, "TANDEM_BUILD": str(directory)})
+        return counts_of(junit, code)
+
+
+def packet(directory):
+    """Packets in, packets out, through the real dataplane on pcap ports."""
+    return pytest("packet", directory)
+
+
+def net(directory):
+    """Real servers and clients in network namespaces."""
+    return pytest("net", directory)
+
+
+def lint(directory):
+    """Who includes whom, formatting, and headers that compile alone."""
+    return pytest("lint", directory)
+
+
+PARTS = {part.__name__: part for part in (lint, unit, packet, net)}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/run", description="Runs Tandem's tests.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all")
+    parser.add_argument("--sanitize", metavar="LIST", default="",
+                        help="build with these sanitizers, e.g. address,undefined or thread")
+    arguments = parser.parse_args()
+    for part in arguments.parts:
+        if part not in PARTS:
+            parser.error(f"there is no part {part!r}; the parts are {', '.join(PARTS)}")
+    parts = arguments.parts or list(PARTS)
+
+    suffix = "-" + arguments.sanitize.replace(",", "-") if arguments.sanitize else ""
+    directory = ROOT / f"build{suffix}"
+    total = Counts()
+    if not build(directory, arguments.sanitize):
+        print("tests/run: the build failed")
+        total.failed += 1
+    else:
+        for part in parts:
+            started = time.monotonic()
+            print(f"tests/run: {part}", flush=True)
+            counts = PARTS[part](directory)
+            print(f"tests/run: {part}: {counts} in {time.monotonic() - started:.0f} s")
+            total += counts
+    print(total)
+    return 0 if total.failed == 0 and total.passed > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
