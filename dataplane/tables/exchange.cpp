@@ -1,0 +1,166 @@
+#include "dataplane/tables/exchange.h"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <filesystem>
+#include <poll.h>
+#include <span>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+namespace tandem::tables {
+
+namespace {
+
+constexpr int kBacklog = 4;
+
+Result<sockaddr_un> address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof(address.sun_path)) {
+        return Error{"the socket path " + path + " is longer than the " +
+                     std::to_string(sizeof(address.sun_path) - 1) +
+                     " characters a socket can have"};
+    }
+    path.copy(static_cast<char*>(address.sun_path), path.size());
+    return address;
+}
+
+FileDescriptor new_socket() {
+    return FileDescriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+}
+
+union ControlBuffer {
+    cmsghdr header;
+    std::array<char, CMSG_SPACE(sizeof(int) * kRegionCount)> bytes;
+};
+
+void take_descriptors(msghdr& message, Received& received) {
+    for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+         header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+            FileDescriptor owned(fd);
+            if (i < received.regions.size()) received.regions[i] = std::move(owned);
+        }
+    }
+}
+
+}  // namespace
+
+Result<FileDescriptor> listen_at(const std::string& path) {
+    const Result<sockaddr_un> address = address_of(path);
+    if (!address) return address.error();
+    if (connect_to(path)) return Error{"another tandem-dataplane already listens at " + path};
+
+    std::error_code error;
+    const std::filesystem::path directory = std::filesystem::path(path).parent_path();
+    if (!directory.empty()) std::filesystem::create_directories(directory, error);
+    if (error) return Error{"cannot make " + directory.string() + ": " + error.message()};
+    std::filesystem::remove(path, error);
+
+    FileDescriptor socket = new_socket();
+    if (!socket.is_open()) return errno_error("cannot make a socket");
+    const auto* raw = reinterpret_cast<const sockaddr*>(&address.value());
+    if (::bind(socket.get(), raw, sizeof(sockaddr_un)) != 0 ||
+        ::chmod(path.c_str(), S_IRUSR | S_IWUSR) != 0 || ::listen(socket.get(), kBacklog) != 0) {
+        return errno_error("cannot listen at " + path);
+    }
+    return socket;
+}
+
+Result<FileDescriptor> connect_to(const std::string& path) {
+    const Result<sockaddr_un> address = address_of(path);
+    if (!address) return address.error();
+    FileDescriptor socket = new_socket();
+    if (!socket.is_open()) return errno_error("cannot make a socket");
+    const auto* raw = reinterpret_cast<const sockaddr*>(&address.value());
+    if (::connect(socket.get(), raw, sizeof(sockaddr_un)) != 0) {
+        return errno_error("cannot reach the dataplane at " + path);
+    }
+    return socket;
+}
+
+Status send_hello(int socket, const Hello& hello, const std::array<int, kRegionCount>& regions) {
+    Hello copy = hello;
+    iovec data{&copy, sizeof(copy)};
+    ControlBuffer control{};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    if (hello.region_count == kRegionCount) {
+        message.msg_control = control.bytes.data();
+        message.msg_controllen = control.bytes.size();
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int) * kRegionCount);
+        std::memcpy(CMSG_DATA(header), regions.data(), sizeof(int) * kRegionCount);
+    }
+    if (::sendmsg(socket, &message, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof(copy))) {
+        return errno_error("cannot send to the other process");
+    }
+    return Nothing{};
+}
+
+Result<Received> receive_hello(int socket, int timeout_ms) {
+    pollfd readable{socket, POLLIN, 0};
+    if (::poll(&readable, 1, timeout_ms) <= 0) return Error{"the other process says nothing"};
+
+    Received received;
+    iovec data{&received.hello, sizeof(received.hello)};
+    ControlBuffer control{};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.bytes.data();
+    message.msg_controllen = control.bytes.size();
+    const ssize_t length = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    if (length == 0) return Error{"the other process closed the connection"};
+    if (length < 0) return errno_error("cannot receive from the other process");
+    take_descriptors(message, received);
+
+    const Hello& hello = received.hello;
+    if (length != static_cast<ssize_t>(sizeof(hello)) || hello.magic != Hello::kMagic) {
+        return Error{"the other process does not speak Tandem's protocol"};
+    }
+    if (hello.layout_version != kLayoutVersion) {
+        return Error{"the other process has tables of layout version " +
+                     std::to_string(hello.layout_version) + ", this one has " +
+                     std::to_string(kLayoutVersion) +
+                     ": restart tandem-dataplane and tandem-control from one release"};
+    }
+    const auto open = std::ranges::count_if(received.regions,
+                                            [](const FileDescriptor& fd) { return fd.is_open(); });
+    if (static_cast<std::size_t>(open) != hello.region_count) {
+        return Error{"the other process sent " + std::to_string(open) + " descriptors and said " +
+                     std::to_string(hello.region_count)};
+    }
+    return received;
+}
+
+Hello refusal(const std::string& why) {
+    Hello hello;
+    why.copy(hello.refusal.data(), hello.refusal.size() - 1);
+    return hello;
+}
+
+std::optional<pid_t> peer_pid(int socket) {
+    ucred credentials{};
+    socklen_t size = sizeof(credentials);
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+        return std::nullopt;
+    }
+    return credentials.pid;
+}
+
+bool is_closed(int socket) {
+    pollfd state{socket, POLLIN | POLLRDHUP, 0};
+    return ::poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+}  // namespace tandem::tables

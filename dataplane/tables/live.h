@@ -1,0 +1,130 @@
+// The live tables: what workers read, packet by packet. The dataplane's main core writes them from
+// the plan (and, with time, from what slots remember); control may look.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "dataplane/net/hash.h"
+#include "dataplane/net/verdict.h"
+#include "dataplane/tables/plan.h"
+#include "dataplane/tables/vip_table.h"
+
+namespace tandem::tables {
+
+inline constexpr std::size_t kWorkersMax = 64;
+
+/// One slot in the 4 bytes that the steady path reads.
+///
+/// `owner` is where the slot points now. `steady` equals kSteady for a slot that is neither in
+/// transition nor has remembered flows; otherwise it is the owner the slot had when it was last
+/// steady, and the flow table is to be asked first. Times and counts are kept elsewhere.
+struct Slot {
+    static constexpr std::uint16_t kSteady = 0xffff;
+
+    BackendIndex owner = kNoBackend;
+    std::uint16_t steady = kSteady;
+};
+static_assert(sizeof(Slot) == 4);
+
+/// Everything needed to send a packet to a backend, in one cache line.
+struct alignas(kCacheLineBytes) LiveBackend {
+    IpAddress address;                    ///< outer destination
+    IpAddress outer_source;               ///< host bits below the tunnel source's length are zero
+    std::uint32_t outer_source_mask = 0;  ///< network order: which of its last 32 bits vary by flow
+    std::array<std::uint8_t, 6> destination_mac{};
+    std::array<std::uint8_t, 6> source_mac{};
+    std::uint16_t mtu = 0;  ///< of the port it leaves by, bytes of IP packet
+    std::uint8_t port = 0;
+    ForwardMode mode = ForwardMode::kIpip;
+    bool reachable = false;  ///< configured, and its next hop has a MAC
+};
+static_assert(sizeof(LiveBackend) == kCacheLineBytes);
+
+struct LivePool {
+    std::uint64_t slots_offset = 0;  ///< from the region's start
+    std::uint32_t slot_count = 0;
+    std::uint32_t zero = 0;
+};
+
+struct LiveHead {
+    HashKey hash_key;
+    std::uint64_t plan_generation = 0;
+    VipTableShape vips;
+};
+
+enum LiveBlock : std::uint8_t {
+    kLiveHead,
+    kLiveVips,  ///< VipTable's entries, one after the other
+    kLivePools,
+    kLiveBackends,
+};
+/// A pool's slots follow at kLiveFixedBlocks + pool.
+inline constexpr std::size_t kLiveFixedBlocks = 4;
+
+/// worker: wo, everybody else: ro.
+struct alignas(kCacheLineBytes) WorkerCounters {
+    std::atomic<std::uint64_t> received{0};  ///< packets
+    std::atomic<std::uint64_t> received_bytes{0};
+    std::array<std::atomic<std::uint64_t>, kVerdictCount> verdicts{};
+    std::atomic<std::uint64_t> loops{0};
+    std::atomic<std::uint64_t> busy_loops{0};  ///< loops that found a packet
+};
+
+/// A port as control and tools see it. main core: wo.
+struct PortInfo {
+    Name name;
+    Name driver;
+    std::array<char, 16> netdev{};  ///< where the kernel sees this port's neighbours; may be empty
+    std::array<std::uint8_t, 6> mac{};
+    std::uint16_t mtu = 0;
+    bool netdev_is_twin = false;  ///< a TAP of ours, which needs the port's addresses from control
+};
+
+/// The part of the live region that is not versioned.
+struct LiveFixed {
+    std::int32_t dataplane_pid = 0;
+    std::uint32_t port_count = 0;
+    std::uint32_t worker_count = 0;
+    std::array<PortInfo, kPortsMax> ports{};
+    ReaderCell plan_reader;  ///< the main core's progress in the plan
+    std::array<ReaderCell, kWorkersMax> worker_readers{};
+    std::array<WorkerCounters, kWorkersMax> counters{};
+};
+
+/// One worker's view of a generation. Rebuilt when the generation changes, not per burst. Pool
+/// entries are copied, so that no offset is read from memory that may have been reused.
+class LiveView {
+  public:
+    struct Pool {
+        const Slot* slots = nullptr;
+        std::uint32_t slot_count = 0;
+    };
+
+    /// False if the generation is no longer there; the view is then unchanged.
+    bool open(const Region& region, std::uint64_t generation);
+
+    [[nodiscard]] std::uint64_t generation() const { return generation_; }
+    [[nodiscard]] const VipTable& vips() const { return vips_; }
+    [[nodiscard]] const KeyedHash& hash() const { return hash_; }
+    [[nodiscard]] std::span<const Pool> pools() const { return pools_; }
+    [[nodiscard]] std::span<const LiveBackend> backends() const { return backends_; }
+
+    /// Where a hash falls in a table of `slot_count`: multiply and shift, no division.
+    [[nodiscard]] static std::uint32_t slot_index(std::uint64_t hash, std::uint32_t slot_count) {
+        return static_cast<std::uint32_t>(((hash >> 32U) * slot_count) >> 32U);
+    }
+
+  private:
+    std::uint64_t generation_ = 0;
+    VipTable vips_;
+    KeyedHash hash_{HashKey{}};
+    std::vector<Pool> pools_;
+    std::span<const LiveBackend> backends_;
+};
+
+}  // namespace tandem::tables

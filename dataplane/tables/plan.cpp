@@ -1,0 +1,19 @@
+#include "dataplane/tables/plan.h"
+
+namespace tandem::tables {
+
+std::optional<PlanView> PlanView::open(const Region& region, std::uint64_t generation) {
+    PlanView view;
+    view.references = region.references(generation);
+    if (view.references.size() < kPlanFixedBlocks) return std::nullopt;
+    const std::span<const PlanHead> head = region.array<PlanHead>(view.references[kPlanHead]);
+    if (head.empty()) return std::nullopt;
+    view.head = head.data();
+    view.vips = region.array<PlanVip>(view.references[kPlanVips]);
+    view.pools = region.array<PlanPool>(view.references[kPlanPools]);
+    view.backends = region.array<PlanBackend>(view.references[kPlanBackends]);
+    view.next_hops = region.array<PlanNextHop>(view.references[kPlanNextHops]);
+    return view;
+}
+
+}  // namespace tandem::tables

@@ -1,0 +1,116 @@
+// The plan: what control says the tables should be. Control writes it, the dataplane's main core
+// reads it and turns it into what workers see (live.h).
+//
+// Everything is an array of plain records that refer to each other by index. Names and identities
+// are part of it, so that a restarted control reads the whole truth back from here.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "dataplane/net/address.h"
+#include "dataplane/net/hash.h"
+#include "dataplane/tables/region.h"
+
+namespace tandem::tables {
+
+inline constexpr std::size_t kNameBytes = 64;
+inline constexpr std::size_t kPortsMax = 16;
+inline constexpr std::size_t kVipsMax = 4096;
+inline constexpr std::size_t kPoolsMax = 1024;
+inline constexpr std::size_t kBackendsMax = 65'534;
+
+/// Index 0 is "none": what a slot holds when nobody serves.
+using BackendIndex = std::uint16_t;
+inline constexpr BackendIndex kNoBackend = 0;
+
+/// A name in shared memory; longer text is cut.
+struct Name {
+    std::array<char, kNameBytes> text{};
+
+    Name() = default;
+    explicit Name(std::string_view name) { name.copy(text.data(), text.size() - 1); }
+    [[nodiscard]] std::string_view view() const {
+        return std::string_view(text.data(), text.size())
+            .substr(0, std::string_view(text.data(), text.size()).find('\0'));
+    }
+};
+
+enum class ForwardMode : std::uint8_t { kL2, kIpip };
+enum class HealthState : std::uint8_t { kUnused, kChecking, kUp, kDown };
+
+struct PlanHead {
+    HashKey hash_key;  ///< for slots and for the table function; the pair shares it
+    std::uint64_t config_revision = 0;
+    std::uint64_t digest = 0;  ///< over the digests of all VIPs
+};
+
+struct PlanVip {
+    Name name;
+    IpAddress address;                 ///< the prefix, host bits cleared
+    std::uint8_t prefix_length = 128;  ///< of the 16-byte form
+    std::uint8_t protocol = 0;         ///< IANA number
+    std::uint16_t port_first = 0;      ///< host order
+    std::uint16_t port_last = 0;
+    std::uint16_t pool = 0;
+    std::uint64_t digest = 0;
+};
+
+struct PlanPool {
+    Name name;
+    ForwardMode mode = ForwardMode::kIpip;
+    std::uint8_t tunnel_source_length = 128;  ///< outer sources vary below this length
+    bool has_tunnel_source = false;           ///< false: the port's own address
+    std::uint32_t slot_count = 0;
+    IpAddress tunnel_source;
+    std::uint64_t digest = 0;  ///< of owner identities, slot by slot
+    BlockRef slots;            ///< BackendIndex[slot_count]: the owner `now`
+};
+
+struct PlanBackend {
+    Name name;
+    IpAddress address;
+    std::uint16_t port = 0;  ///< host order
+    std::uint16_t pool = 0;
+    HealthState health = HealthState::kUnused;
+    std::uint8_t zero = 0;
+    std::uint16_t weight_base = 0;
+    std::uint16_t weight_now = 0;
+    std::uint16_t next_hop = 0;  ///< index; 0 is "none known"
+};
+
+struct PlanNextHop {
+    IpAddress address;  ///< the neighbour's: the backend itself or a gateway
+    IpAddress source;   ///< our address on that port: the outer source by default
+    std::array<std::uint8_t, 6> mac{};
+    std::uint8_t port = 0;  ///< index into LiveFixed::ports
+    bool resolved = false;
+};
+
+static_assert(std::is_trivially_copyable_v<PlanVip> && std::is_trivially_copyable_v<PlanPool> &&
+              std::is_trivially_copyable_v<PlanBackend> &&
+              std::is_trivially_copyable_v<PlanNextHop> && std::is_trivially_copyable_v<PlanHead>);
+
+/// The order of a plan generation's references; a pool's slots follow at kPlanFixedBlocks + pool.
+enum PlanBlock : std::uint8_t { kPlanHead, kPlanVips, kPlanPools, kPlanBackends, kPlanNextHops };
+inline constexpr std::size_t kPlanFixedBlocks = 5;
+
+/// A plan generation as arrays. Valid while the reader that adopted it has not adopted another.
+struct PlanView {
+    const PlanHead* head = nullptr;
+    std::span<const PlanVip> vips;
+    std::span<const PlanPool> pools;
+    std::span<const PlanBackend> backends;   ///< by BackendIndex; [0] is unused
+    std::span<const PlanNextHop> next_hops;  ///< [0] is unused
+    std::span<const BlockRef> references;
+
+    /// nullopt if the generation is no longer there or is not a plan.
+    static std::optional<PlanView> open(const Region& region, std::uint64_t generation);
+};
+
+}  // namespace tandem::tables

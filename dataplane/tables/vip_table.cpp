@@ -1,0 +1,142 @@
+#include "dataplane/tables/vip_table.h"
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <tuple>
+
+#include "dataplane/tables/plan.h"
+
+namespace tandem::tables {
+
+namespace {
+
+constexpr std::uint8_t kSingleAddress = 128;
+
+std::size_t table_size(std::size_t entries) {
+    return entries == 0 ? 0 : std::bit_ceil(2 * entries);
+}
+
+void insert(std::span<VipEntry> table, const VipEntry& entry, std::size_t hash) {
+    const std::size_t mask = table.size() - 1;
+    while (table[hash & mask].used) ++hash;
+    table[hash & mask] = entry;
+    table[hash & mask].used = true;
+}
+
+bool is_exact(const PlanVip& vip) {
+    return vip.prefix_length == kSingleAddress && vip.port_first == vip.port_last;
+}
+
+VipEntry entry_of(const PlanVip& vip, std::size_t index) {
+    VipEntry entry;
+    entry.address = vip.address;
+    entry.port_first = vip.port_first;
+    entry.port_last = vip.port_last;
+    entry.prefix_length = vip.prefix_length;
+    entry.protocol = vip.protocol;
+    entry.vip = static_cast<std::uint16_t>(index);
+    entry.pool = vip.pool;
+    return entry;
+}
+
+bool same_key(const VipEntry& a, const VipEntry& b) {
+    return std::tie(a.address, a.port_first, a.protocol) ==
+           std::tie(b.address, b.port_first, b.protocol);
+}
+
+bool narrower(const VipEntry& a, const VipEntry& b) {
+    return a.port_last - a.port_first < b.port_last - b.port_first;
+}
+
+}  // namespace
+
+BuiltVipTable build_vip_table(std::span<const PlanVip> vips) {
+    std::vector<VipEntry> exact;
+    std::map<std::pair<std::uint8_t, IpAddress>, std::vector<VipEntry>> networks;
+    for (std::size_t i = 0; i < vips.size(); ++i) {
+        const VipEntry entry = entry_of(vips[i], i);
+        std::vector<VipEntry>& wide = networks[{entry.prefix_length, entry.address}];
+        if (!is_exact(vips[i])) {
+            wide.push_back(entry);
+        } else if (std::ranges::none_of(
+                       exact, [&](const VipEntry& other) { return same_key(other, entry); })) {
+            exact.push_back(entry);
+        }
+    }
+
+    BuiltVipTable built;
+    VipTableShape& shape = built.shape;
+    shape.exact_size = static_cast<std::uint32_t>(table_size(exact.size()));
+    shape.network_size = static_cast<std::uint32_t>(table_size(networks.size()));
+    built.entries.resize(shape.exact_size + shape.network_size);
+    const std::span<VipEntry> entries(built.entries);
+    for (const VipEntry& entry : exact) {
+        insert(entries.first(shape.exact_size), entry,
+               VipTable::hash(entry.address, entry.port_first, entry.protocol));
+    }
+    std::vector<VipEntry> all_wide;
+    for (auto& [key, wide] : networks) {
+        std::ranges::stable_sort(wide, narrower);
+        VipEntry network;
+        network.prefix_length = key.first;
+        network.address = key.second;
+        network.port_first = static_cast<std::uint16_t>(all_wide.size());
+        network.port_last = static_cast<std::uint16_t>(wide.size());
+        insert(entries.last(shape.network_size), network,
+               VipTable::hash(network.address, 0, network.prefix_length));
+        all_wide.insert(all_wide.end(), wide.begin(), wide.end());
+        const auto known = std::span(shape.lengths).first(shape.length_count);
+        if (std::ranges::find(known, key.first) == known.end()) {
+            shape.lengths[shape.length_count++] = key.first;
+        }
+    }
+    std::ranges::sort(std::span(shape.lengths).first(shape.length_count), std::greater<>());
+    shape.wide_size = static_cast<std::uint32_t>(all_wide.size());
+    built.entries.insert(built.entries.end(), all_wide.begin(), all_wide.end());
+    return built;
+}
+
+VipTable::VipTable(const VipTableShape& shape, std::span<const VipEntry> entries) {
+    const std::size_t total = std::size_t{shape.exact_size} + shape.network_size + shape.wide_size;
+    if (total > entries.size() || shape.length_count > shape.lengths.size()) return;
+    exact_ = entries.first(shape.exact_size);
+    networks_ = entries.subspan(shape.exact_size, shape.network_size);
+    wide_ = entries.subspan(shape.exact_size + shape.network_size, shape.wide_size);
+    lengths_ = shape.lengths;
+    length_count_ = shape.length_count;
+}
+
+const VipEntry* VipTable::find_network(const IpAddress& network, std::uint8_t length) const {
+    const std::size_t mask = networks_.size() - 1;
+    const std::size_t first = hash(network, 0, length);
+    for (std::size_t probe = 0; probe < networks_.size(); ++probe) {
+        const VipEntry& entry = networks_[(first + probe) & mask];
+        if (!entry.used) return nullptr;
+        if (entry.prefix_length == length && entry.address == network) return &entry;
+    }
+    return nullptr;
+}
+
+VipTable::Match VipTable::find_wide(const IpAddress& address, std::uint8_t protocol,
+                                    std::uint16_t port) const {
+    Match match;
+    for (std::uint32_t i = 0; i < length_count_; ++i) {
+        const std::uint8_t length = lengths_[i];
+        const VipEntry* network = length == kSingleAddress
+                                      ? find_network(address, length)
+                                      : find_network(Prefix{address, length}.network(), length);
+        if (network == nullptr) continue;
+        match.address_is_vip = true;
+        const std::size_t first = std::min<std::size_t>(network->port_first, wide_.size());
+        const std::size_t count = std::min<std::size_t>(network->port_last, wide_.size() - first);
+        for (const VipEntry& entry : wide_.subspan(first, count)) {
+            if (entry.protocol == protocol && entry.port_first <= port && port <= entry.port_last) {
+                return {entry.vip, entry.pool, true};
+            }
+        }
+    }
+    return match;
+}
+
+}  // namespace tandem::tables

@@ -1,0 +1,114 @@
+// Which VIP is a packet for: most specific prefix first, then the narrowest range of ports.
+//
+// Three arrays of one kind of entry: `exact` (a hash table of single ports on single addresses,
+// where nearly every packet ends after one probe), `networks` (a hash table of all prefixes that
+// VIPs are in) and `wide` (port ranges and prefixes, those of one network together, narrowest
+// first). Keys come from the operator's configuration, never from senders, so the hash needs no
+// secret.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "dataplane/net/address.h"
+
+namespace tandem::tables {
+
+struct PlanVip;
+
+inline constexpr std::uint16_t kNoVip = 0xffff;
+
+struct VipEntry {
+    IpAddress address;             ///< host bits cleared
+    std::uint16_t port_first = 0;  ///< host order; of a network: its first entry in `wide`
+    std::uint16_t port_last = 0;   ///< of a network: how many entries it has there
+    std::uint8_t prefix_length = 0;
+    std::uint8_t protocol = 0;
+    bool used = false;
+    std::uint8_t zero = 0;
+    std::uint16_t vip = kNoVip;
+    std::uint16_t pool = 0;
+    std::uint32_t unused = 0;
+};
+static_assert(sizeof(VipEntry) == 32 && std::is_trivially_copyable_v<VipEntry>);
+
+/// Sizes of the parts, and the prefix lengths that occur, longest first.
+struct VipTableShape {
+    std::uint32_t exact_size = 0;    ///< a power of two, or 0
+    std::uint32_t network_size = 0;  ///< a power of two, or 0
+    std::uint32_t wide_size = 0;
+    std::uint32_t length_count = 0;
+    std::array<std::uint8_t, 129> lengths{};
+};
+
+struct BuiltVipTable {
+    VipTableShape shape;
+    std::vector<VipEntry> entries;  ///< exact, then networks, then wide
+};
+
+/// Indexes `vips` (at most kVipsMax). Of two VIPs that say the same, the first wins.
+BuiltVipTable build_vip_table(std::span<const PlanVip> vips);
+
+class VipTable {
+  public:
+    struct Match {
+        std::uint16_t vip = kNoVip;
+        std::uint16_t pool = 0;
+        bool address_is_vip = false;  ///< some VIP has this address, if not this port
+    };
+
+    VipTable() = default;
+    /// A shape that does not fit `entries` gives an empty table.
+    VipTable(const VipTableShape& shape, std::span<const VipEntry> entries);
+
+    /// `port` in host order.
+    [[nodiscard]] Match find(const IpAddress& address, std::uint8_t protocol,
+                             std::uint16_t port) const {
+        if (exact_.empty()) return find_wide(address, protocol, port);
+        const std::size_t mask = exact_.size() - 1;
+        const std::size_t first = hash(address, port, protocol);
+        for (std::size_t probe = 0; probe <= mask; ++probe) {
+            const VipEntry& entry = exact_[(first + probe) & mask];
+            if (!entry.used) break;
+            if (entry.port_first == port && entry.protocol == protocol &&
+                entry.address == address) {
+                return {entry.vip, entry.pool, true};
+            }
+        }
+        return find_wide(address, protocol, port);
+    }
+    /// Whether any VIP has this address: ARP, neighbour discovery and ping ask that.
+    [[nodiscard]] bool has_address(const IpAddress& address) const {
+        return find_wide(address, 0, 0).address_is_vip;
+    }
+
+    static std::size_t hash(const IpAddress& address, std::uint16_t port, std::uint8_t protocol);
+
+  private:
+    [[nodiscard]] Match find_wide(const IpAddress& address, std::uint8_t protocol,
+                                  std::uint16_t port) const;
+    [[nodiscard]] const VipEntry* find_network(const IpAddress& network, std::uint8_t length) const;
+
+    std::span<const VipEntry> exact_;
+    std::span<const VipEntry> networks_;
+    std::span<const VipEntry> wide_;
+    std::array<std::uint8_t, 129> lengths_{};
+    std::uint32_t length_count_ = 0;
+};
+
+inline std::size_t VipTable::hash(const IpAddress& address, std::uint16_t port,
+                                  std::uint8_t protocol) {
+    std::uint64_t high = 0;
+    std::uint64_t low = 0;
+    std::memcpy(&high, address.bytes.data(), sizeof(high));
+    std::memcpy(&low, address.bytes.data() + sizeof(high), sizeof(low));
+    constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio (Knuth, TAOCP 6.4)
+    std::uint64_t mixed = (low ^ (std::uint64_t{port} << 8U | protocol)) * kOdd;
+    mixed = (mixed ^ (mixed >> 32U) ^ high) * kOdd;
+    return static_cast<std::size_t>(mixed ^ (mixed >> 32U));
+}
+
+}  // namespace tandem::tables
