@@ -1,0 +1,78 @@
+"""Requests from the lab's client, and what became of them."""
+import collections
+import json
+import subprocess
+
+from lab import SUPPORT, wait_until
+
+PYTHON = "/usr/bin/python3"
+
+
+class Results(list):
+    """What load.py printed, in the order in which the requests ended."""
+
+    @property
+    def failed(self):
+        return [result for result in self if "error" in result]
+
+    @property
+    def spread(self):
+        """Answers per backend."""
+        return collections.Counter(result["backend"] for result in self if "backend" in result)
+
+    def since(self, moment):
+        """The requests begun at or after a moment of time.monotonic()."""
+        return Results(result for result in self if result["start"] >= moment)
+
+
+def _parse(text):
+    return Results(json.loads(line) for line in text.splitlines(keepends=True)
+                   if line.endswith("\n"))
+
+
+def requests(lab, host, count, **options):
+    """Sends a number of requests and returns their Results."""
+    return _parse(lab.client.run(*_argv(host, count=count, **options)))
+
+
+def curl(lab, url, *options, seconds=10):
+    """The body curl gets, or None when it fails."""
+    done = subprocess.run(lab.client.argv("curl", "-sSgf", "--max-time", str(seconds), *options, url),
+                          capture_output=True)
+    return done.stdout if done.returncode == 0 else None
+
+
+def _argv(host, **options):
+    flags = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    return [PYTHON, str(SUPPORT / "load.py"), host, *flags]
+
+
+class Stream:
+    """A steady stream of requests: with Stream(lab, VIP, rate=200) as stream: ..."""
+
+    def __init__(self, lab, host, rate=200, **options):
+        self.lab = lab
+        self.argv = _argv(host, rate=rate, **options)
+        self.process = None
+
+    def __enter__(self):
+        number = len(self.lab.processes)  # its log is its result: one of its own
+        self.process = self.lab.client.start(f"stream{number}", *self.argv)
+        wait_until(self.results, "the first answer to the stream")
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def results(self):
+        """All so far."""
+        text = self.process.text()
+        if not self.process.running and self.process.popen.returncode != 0:
+            raise AssertionError(f"the stream of requests ended\n{self.process.tail()}")
+        return _parse(text)
+
+    def stop(self):
+        """Lets requests under way end, and returns all results."""
+        if self.process.running:
+            self.process.stop()
+        return self.results()

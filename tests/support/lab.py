@@ -1,0 +1,245 @@
+"""A small network on one machine: a client, a load balancer and backends on one switch.
+
+Every node is a network namespace with one interface, eth0. Backends carry the VIPs on lo and
+answer the client directly; a BPF program at their eth0 takes off IP-in-IP headers. Needs root.
+Whatever ends the run, the namespaces, processes and files go; what a SIGKILL left behind is
+removed by the next run.
+"""
+import itertools
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+SUPPORT = pathlib.Path(__file__).resolve().parent
+PREFIX = "tandem-"
+CLIENT_HOST, LB_HOST, VIP_HOST, BACKEND_HOST = 10, 20, 80, 101
+VIP4, VIP6 = f"192.0.2.{VIP_HOST}", f"2001:db8::{VIP_HOST}"
+
+_labs = itertools.count(1)
+
+
+def command(*words, **options):
+    """Runs a program to its end and returns what it printed; an error carries what it complained."""
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(map(str, words))}: exit {done.returncode}: "
+                           f"{(done.stderr or done.stdout).strip()}")
+    return done.stdout
+
+
+def wait_until(condition, what, seconds=20):
+    """Returns the first true value of condition(); looks 50 times a second, fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for: {what}")
+        time.sleep(0.02)
+
+
+class Process:
+    """A program running on a node, its output in a log file."""
+
+    def __init__(self, name, argv, log):
+        self.name = name
+        self.log = pathlib.Path(log)
+        with self.log.open("ab") as out:
+            # Its own session: Ctrl-C reaches the lab alone, which then stops all in order.
+            self.popen = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL,
+                                          stdout=out, stderr=out, start_new_session=True)
+
+    @property
+    def running(self):
+        return self.popen.poll() is None
+
+    def signal(self, number):
+        if self.running:
+            self.popen.send_signal(number)
+
+    def stop(self, seconds=20):
+        """SIGTERM, and a complaint when it takes too long. Returns the exit code."""
+        self.signal(signal.SIGTERM)
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not stop within {seconds} s of SIGTERM\n"
+                                 f"{self.tail()}") from None
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        self.popen.wait()
+
+    def text(self):
+        return self.log.read_text(errors="replace")
+
+    def tail(self, lines=15):
+        return "\n".join(self.text().splitlines()[-lines:])
+
+    def wait_for_log(self, pattern, since=0, seconds=20):
+        """Waits for a match of a compiled pattern in the log, from character `since` on."""
+        def look():
+            hit = pattern.search(self.text(), since)
+            if not hit and not self.running:
+                raise AssertionError(f"{self.name} ended with {self.popen.returncode} before it "
+                                     f"logged {pattern.pattern!r}\n{self.tail()}")
+            return hit
+        return wait_until(look, f"{pattern.pattern!r} in the log of {self.name}", seconds)
+
+
+class Node:
+    """One machine of the lab."""
+
+    def __init__(self, lab, name, host):
+        self.lab = lab
+        self.name = name
+        self.namespace = f"{lab.name}-{name}"
+        self.ipv4 = f"192.0.2.{host}"
+        self.ipv6 = f"2001:db8::{host}"
+
+    def argv(self, *words):
+        return ["ip", "netns", "exec", self.namespace, *words]
+
+    def run(self, *words, **options):
+        return command(*self.argv(*words), **options)
+
+    def start(self, name, *words):
+        """Starts a program on this node; the lab stops it at the end, if nobody has before."""
+        process = Process(name, self.argv(*words), self.lab.directory / f"{name}.log")
+        self.lab.processes.append(process)
+        return process
+
+    def mac(self):
+        return self.run("cat", "/sys/class/net/eth0/address").strip()
+
+    def ip(self, *lines):
+        command("ip", "-n", self.namespace, "-batch", "-", input="\n".join(lines))
+
+
+class Lab:
+    """with Lab(backends=3) as lab: ..."""
+
+    def __init__(self, backends=3, vips=(VIP4, VIP6)):
+        self.name = f"{PREFIX}{os.getpid()}-{next(_labs)}"
+        self.directory = pathlib.Path(tempfile.gettempdir()) / self.name
+        self.vips = vips
+        self.processes = []
+        self.switch = Node(self, "switch", 0)
+        self.client = Node(self, "client", CLIENT_HOST)
+        self.lb = Node(self, "lb", LB_HOST)
+        self.backends = [Node(self, f"backend{i + 1}", BACKEND_HOST + i) for i in range(backends)]
+        self._handlers = {}
+
+    def __enter__(self):
+        if os.geteuid() != 0:
+            raise RuntimeError("network namespaces need root: run it with sudo")
+        # Whoever stops us, the way out is an exception, so that __exit__ runs.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            self._handlers[number] = signal.signal(number, signal.default_int_handler)
+        try:
+            sweep()
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _build(self):
+        self.directory.mkdir(mode=0o755)
+        self._add_namespace(self.switch)
+        self.switch.ip("link add br0 type bridge mcast_snooping 0", "link set br0 up")
+        for node in [self.client, self.lb, *self.backends]:
+            self._add_namespace(node)
+            self._connect(node)
+        decap = self.directory / "decap.o"
+        command("clang", "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-c",
+                f"-I/usr/include/{os.uname().machine}-linux-gnu", SUPPORT / "decap.bpf.c",
+                "-o", decap)
+        for node in self.backends:
+            self._make_backend(node, decap)
+
+    @staticmethod
+    def _add_namespace(node):
+        command("ip", "netns", "add", node.namespace)
+        node.run("sysctl", "-q", "-w", "net.ipv6.conf.all.accept_dad=0",
+                 "net.ipv6.conf.default.accept_dad=0", "net.ipv4.conf.all.rp_filter=0",
+                 "net.ipv4.conf.default.rp_filter=0")
+        node.ip("link set lo up")
+
+    def _connect(self, node):
+        node.ip(f"link add eth0 type veth peer name {node.name} netns {self.switch.namespace}")
+        # Without this veth hands over unfinished checksums and frames larger than the MTU.
+        for owner, interface in ((node, "eth0"), (self.switch, node.name)):
+            owner.run("ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off",
+                      "gro", "off")
+        self.switch.ip(f"link set {node.name} master br0 up")
+        node.ip(f"addr add {node.ipv4}/24 dev eth0", f"addr add {node.ipv6}/64 dev eth0 nodad",
+                "link set eth0 up")
+
+    def _make_backend(self, node, decap):
+        # arp_ignore 1: no answer on eth0 for addresses of lo; IPv6 never gives one.
+        node.run("sysctl", "-q", "-w", "net.ipv4.conf.all.arp_ignore=1",
+                 "net.ipv4.conf.all.arp_announce=2")
+        node.ip(*(f"addr add {vip}/{128 if ':' in vip else 32} dev lo" for vip in self.vips),
+                f"link set eth0 xdp obj {decap} sec xdp")
+
+    def close(self):
+        """Ends every process of the lab and removes all of it. Harmless when called again."""
+        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in self._handlers:
+            signal.signal(number, signal.SIG_IGN)
+        try:
+            for process in self.processes:
+                process.signal(signal.SIGTERM)
+            deadline = time.monotonic() + 3
+            for process in self.processes:
+                while process.running and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                process.kill()
+            _remove(self.name)
+        finally:
+            signal.signal(signal.SIGINT, interrupt)
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+            self._handlers = {}
+
+
+def _namespaces():
+    return [line.split()[0] for line in command("ip", "netns", "list").splitlines() if line]
+
+
+def _remove(lab_name):
+    """Ends what still runs in a lab's namespaces, then removes them and the lab's files."""
+    for namespace in _namespaces():
+        if not namespace.startswith(lab_name + "-"):
+            continue
+
+        def occupied():
+            pids = command("ip", "netns", "pids", namespace).split()
+            for pid in pids:
+                try:
+                    os.kill(int(pid), signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            return pids
+        wait_until(lambda: not occupied(), f"the end of all processes in {namespace}")
+        command("ip", "netns", "del", namespace)
+    shutil.rmtree(pathlib.Path(tempfile.gettempdir()) / lab_name, ignore_errors=True)
+
+
+def sweep():
+    """Removes labs whose process is gone: killed before it could clean up."""
+    found = _namespaces() + os.listdir(tempfile.gettempdir())
+    labs = {"-".join(name.split("-")[:3]) for name in found if name.startswith(PREFIX)}
+    for name in labs:
+        owner = name.split("-")[1]
+        if owner.isdigit() and not pathlib.Path(f"/proc/{owner}").exists():
+            _remove(name)

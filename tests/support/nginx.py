@@ -1,0 +1,82 @@
+"""One real nginx on a node of the lab. It answers with its node's name."""
+import os
+import signal
+import time
+
+from lab import wait_until
+
+PORT = 80
+BIG_FILE_BYTES = 16 << 20
+
+CONFIG = """\
+daemon off;
+master_process off;   # one process: what is stopped or killed is all there is
+user root;
+pid {directory}/nginx.pid;
+error_log stderr warn;
+worker_rlimit_nofile 16384;
+events {{ worker_connections 8192; }}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    server {{
+        listen {port} backlog=4096;
+        listen [::]:{port} backlog=4096;
+        root {directory}/files;
+        location = / {{ return 200 "{name}\\n"; }}
+        location = /healthz {{ return 200 "ok\\n"; }}
+    }}
+}}
+"""
+
+
+class Nginx:
+    def __init__(self, node):
+        self.node = node
+        self.directory = node.lab.directory / f"nginx-{node.name}"
+        (self.directory / "files").mkdir(parents=True)
+        with open(self.directory / "files" / "big", "wb") as big:
+            big.write(os.urandom(1 << 16) * (BIG_FILE_BYTES >> 16))
+        self.config = self.directory / "nginx.conf"
+        self.config.write_text(CONFIG.format(directory=self.directory, port=PORT, name=node.name))
+        self.process = None
+        self.started = None  # time.monotonic() at which it listened
+
+    @property
+    def name(self):
+        return self.node.name
+
+    def start(self):
+        """Returns when nginx accepts connections."""
+        self.process = self.node.start(f"nginx-{self.name}", "nginx", "-p", self.directory, "-c",
+                                       self.config)
+        wait_until(self._listening, f"nginx on {self.name}: {self.process.log}")
+        self.started = time.monotonic()
+        return self
+
+    def _listening(self):
+        if not self.process.running:
+            raise AssertionError(f"nginx on {self.name} did not start\n{self.process.tail()}")
+        return self.node.run("ss", "-Hltn", f"sport = :{PORT}").strip()
+
+    def stop(self):
+        """A fast shutdown: the listening socket closes at once."""
+        return self.process.stop()
+
+    def kill(self):
+        self.process.kill()
+
+    def freeze(self):
+        """Stops it without closing anything: connections open, nobody answers."""
+        self.process.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.signal(signal.SIGCONT)
+
+
+def start_all(lab):
+    return [Nginx(node).start() for node in lab.backends]
