@@ -75,6 +75,11 @@ struct alignas(kCacheLineBytes) WorkerCounters {
     std::atomic<std::uint64_t> busy_loops{0};  ///< loops that found a packet
 };
 
+/// Adds to a counter that the caller alone writes: no locked instruction, readers see whole values.
+inline void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
+    counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+}
+
 /// A port as control and tools see it. main core: wo.
 struct PortInfo {
     Name name;

@@ -1,0 +1,149 @@
+#include "dataplane/kernel_twin.h"
+
+#include <algorithm>
+#include <array>
+#include <fcntl.h>
+#include <linux/if_arp.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+namespace tandem {
+
+namespace {
+
+constexpr unsigned kRingSize = 1024;
+constexpr unsigned kBurst = 32;
+constexpr std::size_t kSegmentsMax = 8;
+
+ifreq request_for(const std::string& netdev) {
+    ifreq request{};
+    netdev.copy(request.ifr_name, IFNAMSIZ - 1);
+    return request;
+}
+
+Status configure(const std::string& netdev, const Mac& mac, std::uint16_t mtu) {
+    const FileDescriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request = request_for(netdev);
+    request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+    std::ranges::copy(mac, request.ifr_hwaddr.sa_data);
+    if (::ioctl(socket.get(), SIOCSIFHWADDR, &request) != 0) {
+        return errno_error("cannot give " + netdev + " the port's MAC");
+    }
+    request = request_for(netdev);
+    request.ifr_mtu = mtu;
+    if (::ioctl(socket.get(), SIOCSIFMTU, &request) != 0) {
+        return errno_error("cannot set the MTU of " + netdev);
+    }
+    request = request_for(netdev);
+    request.ifr_flags = IFF_UP;
+    if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) {
+        return errno_error("cannot bring up " + netdev);
+    }
+    return Nothing{};
+}
+
+void drain(rte_ring* ring) {
+    if (ring == nullptr) return;
+    void* mbuf = nullptr;
+    while (rte_ring_dequeue(ring, &mbuf) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(mbuf));
+    rte_ring_free(ring);
+}
+
+}  // namespace
+
+Result<KernelTwin> KernelTwin::open(const std::string& netdev, const Mac& mac, std::uint16_t mtu,
+                                    rte_mempool* pool) {
+    FileDescriptor tap(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+    if (!tap.is_open()) return errno_error("cannot open /dev/net/tun");
+    ifreq request = request_for(netdev);
+    request.ifr_flags = IFF_TAP | IFF_NO_PI;
+    if (::ioctl(tap.get(), TUNSETIFF, &request) != 0) {
+        return errno_error("cannot make the TAP device " + netdev);
+    }
+    if (Status status = configure(netdev, mac, mtu); !status) return status.error();
+    KernelTwin twin(std::move(tap));
+    twin.pool_ = pool;
+    if (Status status = twin.make_rings(netdev); !status) return status.error();
+    return twin;
+}
+
+Status KernelTwin::make_rings(const std::string& netdev) {
+    const int socket = static_cast<int>(rte_socket_id());
+    to_kernel_ = rte_ring_create((netdev + "_in").c_str(), kRingSize, socket, RING_F_SC_DEQ);
+    from_kernel_ = rte_ring_create((netdev + "_out").c_str(), kRingSize, socket,
+                                   RING_F_SP_ENQ | RING_F_SC_DEQ);
+    if (to_kernel_ == nullptr || from_kernel_ == nullptr) {
+        return Error{"too little memory for the queues of " + netdev};
+    }
+    return Nothing{};
+}
+
+KernelTwin::KernelTwin(KernelTwin&& other) noexcept
+    : tap_(std::move(other.tap_)),
+      pool_(other.pool_),
+      to_kernel_(std::exchange(other.to_kernel_, nullptr)),
+      from_kernel_(std::exchange(other.from_kernel_, nullptr)) {}
+
+KernelTwin& KernelTwin::operator=(KernelTwin&& other) noexcept {
+    std::swap(tap_, other.tap_);
+    std::swap(pool_, other.pool_);
+    std::swap(to_kernel_, other.to_kernel_);
+    std::swap(from_kernel_, other.from_kernel_);
+    return *this;
+}
+
+KernelTwin::~KernelTwin() {
+    drain(to_kernel_);
+    drain(from_kernel_);
+}
+
+bool KernelTwin::carry() {
+    const unsigned in = carry_in();
+    const unsigned out = carry_out();
+    return in == kBurst || out == kBurst;
+}
+
+unsigned KernelTwin::carry_in() {
+    std::array<void*, kBurst> mbufs;
+    const unsigned count = rte_ring_dequeue_burst(to_kernel_, mbufs.data(), kBurst, nullptr);
+    for (unsigned i = 0; i < count; ++i) {
+        auto* mbuf = static_cast<rte_mbuf*>(mbufs[i]);
+        std::array<iovec, kSegmentsMax> parts;
+        int used = 0;
+        for (const rte_mbuf* part = mbuf; part != nullptr && used < int{kSegmentsMax};
+             part = part->next) {
+            parts[static_cast<std::size_t>(used++)] = {rte_pktmbuf_mtod(part, void*),
+                                                       rte_pktmbuf_data_len(part)};
+        }
+        // The kernel drops what it has no room for, as from any NIC.
+        static_cast<void>(::writev(tap_.get(), parts.data(), used));
+        rte_pktmbuf_free(mbuf);
+    }
+    return count;
+}
+
+unsigned KernelTwin::carry_out() {
+    unsigned count = 0;
+    while (count < kBurst) {
+        rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_);
+        if (mbuf == nullptr) break;
+        const ssize_t length =
+            ::read(tap_.get(), rte_pktmbuf_mtod(mbuf, void*), rte_pktmbuf_tailroom(mbuf));
+        if (length <= 0) {
+            rte_pktmbuf_free(mbuf);
+            break;
+        }
+        rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(length));
+        if (rte_ring_enqueue(from_kernel_, mbuf) != 0) rte_pktmbuf_free(mbuf);
+        ++count;
+    }
+    return count;
+}
+
+}  // namespace tandem

@@ -1,0 +1,177 @@
+// tandem-dataplane: polls the ports and forwards. Arguments, memory, ports, workers, wait.
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <iostream>
+#include <pthread.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+
+#include "conf/load.h"
+#include "dataplane/eal.h"
+#include "dataplane/main_core.h"
+#include "dataplane/pipeline/worker.h"
+#include "dataplane/ports.h"
+#include "dataplane/preflight.h"
+#include "dataplane/shared_tables.h"
+#include "dataplane/telemetry.h"
+
+namespace tandem {
+namespace {
+
+constexpr int kControlGraceMs = 2000;  ///< for a control process to hand back tables
+constexpr std::uint64_t kTxPatienceUs = 100;
+
+std::atomic<bool> stop{false};
+
+void on_signal(int /*signal*/) {
+    stop.store(true, std::memory_order_relaxed);
+}
+
+void catch_signals() {
+    struct sigaction action {};
+    action.sa_handler = on_signal;
+    ::sigaction(SIGTERM, &action, nullptr);
+    ::sigaction(SIGINT, &action, nullptr);
+    action.sa_handler = SIG_IGN;
+    ::sigaction(SIGHUP, &action, nullptr);  // a reload is for control
+}
+
+int run_worker(void* argument) {
+    static_cast<pipeline::Worker*>(argument)->run(stop);
+    return 0;
+}
+
+void describe(SharedTables& shared, const OpenPorts& ports, std::uint16_t workers) {
+    tables::LiveFixed& fixed = shared.fixed();
+    fixed.dataplane_pid = ::getpid();
+    fixed.worker_count = workers;
+    fixed.port_count = static_cast<std::uint32_t>(ports.infos().size());
+    std::ranges::copy(ports.infos(), fixed.ports.begin());
+}
+
+void log_counters(SharedTables& shared) {
+    for (std::uint32_t i = 0; i < shared.fixed().worker_count; ++i) {
+        const tables::WorkerCounters& counters = shared.fixed().counters[i];
+        std::string line = fmt::format("worker {}: received {}", i, counters.received.load());
+        for (std::size_t verdict = 0; verdict < kVerdictCount; ++verdict) {
+            if (counters.verdicts[verdict] == 0) continue;
+            line +=
+                fmt::format(", {} {}", kVerdictNames[verdict], counters.verdicts[verdict].load());
+        }
+        spdlog::info("{}", line);
+    }
+}
+
+/// Everything between DPDK's start and its end.
+Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shared) {
+    Result<OpenPorts> ports = OpenPorts::open(config, plan.workers, plan.mbuf_count);
+    if (!ports) return ports.error();
+    if (Status status = shared.obtain_regions(kControlGraceMs, plan.huge_pages); !status) {
+        return status;
+    }
+    describe(shared, ports.value(), plan.workers);
+    register_telemetry(shared.live());
+
+    std::deque<pipeline::Worker> workers;
+    const std::uint64_t patience = rte_get_tsc_hz() / 1'000'000 * kTxPatienceUs;
+    for (std::uint16_t i = 0; i < plan.workers; ++i) {
+        workers.emplace_back(
+            pipeline::WorkerSettings{.queue = {i},
+                                     .is_adaptive = config.dataplane.poll == conf::Poll::kAdaptive,
+                                     .tx_patience_cycles = patience},
+            ports.value().ports(), shared.live());
+        rte_eal_remote_launch(run_worker, &workers.back(), i + 1U);
+    }
+    spdlog::info("tandem-dataplane runs: {} port{}, {} worker{}, tables shared at {}",
+                 config.ports.size(), config.ports.size() == 1 ? "" : "s", plan.workers,
+                 plan.workers == 1 ? "" : "s", config.dataplane.socket);
+    MainCore(shared, ports.value()).run(stop);
+    rte_eal_mp_wait_lcore();
+    log_counters(shared);
+    return Nothing{};
+}
+
+Status run(const conf::Config& config) {
+    if (Status status = preflight(config); !status) return status;
+    Result<SharedTables> shared = SharedTables::listen(config);
+    if (!shared) return shared.error();
+
+    std::vector<FileDescriptor> xdp_objects;
+    std::vector<std::string> xdp_paths;
+    for (const conf::Port& port : config.ports) {
+        xdp_paths.emplace_back();
+        if (port.driver != conf::Driver::kAfXdp) continue;
+        if (Status status = pipeline::VipFilter::remove_stale_xdp(port.device_name); !status) {
+            return Error{"port " + port.name + ": " + status.error().message};
+        }
+        Result<int> object = pipeline::VipFilter::xdp_object_fd();
+        if (!object) return object.error();
+        xdp_objects.emplace_back(object.value());
+        xdp_paths.back() = "/proc/self/fd/" + std::to_string(object.value());
+    }
+    Result<EalPlan> plan = plan_eal(config, this_machine(), xdp_paths);
+    if (!plan) return plan.error();
+    spdlog::info("{}", plan.value().summary);
+    // DPDK keeps its telemetry socket where our own is.
+    const std::filesystem::path socket(config.dataplane.socket);
+    ::setenv("RUNTIME_DIRECTORY", socket.parent_path().c_str(), 1);
+    if (Status status = start_eal(plan.value()); !status) return status;
+    Status status = serve(config, plan.value(), shared.value());
+    rte_eal_cleanup();
+    return status;
+}
+
+spdlog::level::level_enum spdlog_level(conf::LogLevel level) {
+    switch (level) {
+        case conf::LogLevel::kDebug:
+            return spdlog::level::debug;
+        case conf::LogLevel::kInfo:
+            return spdlog::level::info;
+        case conf::LogLevel::kWarning:
+            return spdlog::level::warn;
+        case conf::LogLevel::kError:
+            return spdlog::level::err;
+    }
+    return spdlog::level::info;
+}
+
+int main_program(int argc, char** argv) {
+    CLI::App app("Tandem's dataplane: polls the ports and forwards packets to backends.");
+    std::string path = "/etc/tandem/tandem.toml";
+    app.add_option("--config", path, "Configuration file")->capture_default_str();
+    app.set_version_flag("--version", TANDEM_VERSION);
+    CLI11_PARSE(app, argc, argv);
+
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("dataplane"));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %n %l: %v");
+    const conf::Loaded loaded = conf::load_file(path);
+    for (const conf::Diagnostic& diagnostic : loaded.diagnostics) {
+        std::cerr << diagnostic.str() << '\n';
+    }
+    if (!loaded.config) return 1;
+    spdlog::set_level(spdlog_level(loaded.config->control.log_level));
+    spdlog::flush_on(spdlog::level::info);
+
+    catch_signals();
+    const Status status = run(*loaded.config);
+    if (status) return 0;
+    spdlog::error("{}", status.error().message);
+    return 1;
+}
+
+}  // namespace
+}  // namespace tandem
+
+int main(int argc, char** argv) {
+    return tandem::main_program(argc, argv);
+}

@@ -1,0 +1,42 @@
+// What the main core does, about a thousand times a second and whenever something happens: hears
+// control, turns each new plan into live tables, carries frames between twins and workers.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "dataplane/ports.h"
+#include "dataplane/shared_tables.h"
+#include "dataplane/tables/merge.h"
+#include "dataplane/tables/publisher.h"
+
+namespace tandem {
+
+class MainCore {
+  public:
+    MainCore(SharedTables& shared, OpenPorts& ports);
+
+    /// Runs until `stop` is set.
+    void run(const std::atomic<bool>& stop);
+
+  private:
+    void step(Instant now);
+    void follow_plan(Instant now);
+    bool merge(std::uint64_t plan_generation);
+    void set_vips(const tables::PlanView& plan);
+    void report_stalled(std::size_t stalled);
+    void wait() const;
+
+    SharedTables& shared_;
+    OpenPorts& ports_;
+    tables::GenerationReader plan_reader_;
+    tables::Publisher live_;
+    tables::Merger merger_;
+    std::vector<Prefix> vips_;
+    std::uint64_t merged_ = 0;  ///< the plan generation that is live
+    std::uint64_t failed_ = 0;  ///< the plan generation that could not be merged, reported once
+    std::size_t stalled_ = 0;
+    bool busy_ = false;
+};
+
+}  // namespace tandem

@@ -1,0 +1,43 @@
+// The Internet checksum (RFC 1071) and its update in place (RFC 1624, equation 3).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+namespace tandem {
+
+/// The sum of 16-bit words as they lie in memory, not yet folded; odd lengths are padded with 0.
+inline std::uint64_t sum_words(std::span<const std::uint8_t> bytes, std::uint64_t sum = 0) {
+    std::size_t i = 0;
+    for (; i + 2 <= bytes.size(); i += 2) {
+        std::uint16_t word = 0;
+        std::memcpy(&word, bytes.data() + i, sizeof(word));
+        sum += word;
+    }
+    if (i < bytes.size()) sum += bytes[i];  // little-endian: the low byte is the first
+    return sum;
+}
+
+constexpr std::uint16_t fold(std::uint64_t sum) {
+    sum = (sum & 0xffff'ffffU) + (sum >> 32U);
+    sum = (sum & 0xffffU) + (sum >> 16U);
+    sum = (sum & 0xffffU) + (sum >> 16U);
+    sum = (sum & 0xffffU) + (sum >> 16U);
+    return static_cast<std::uint16_t>(sum);
+}
+
+/// The field's value, as it lies in memory, for a header whose own field was 0 when summed.
+constexpr std::uint16_t checksum_of(std::uint64_t sum) {
+    return static_cast<std::uint16_t>(~fold(sum));
+}
+
+/// `checksum` after one 16-bit word it covers changed; all three as they lie in memory.
+constexpr std::uint16_t updated_checksum(std::uint16_t checksum, std::uint16_t old_word,
+                                         std::uint16_t new_word) {
+    return checksum_of(std::uint64_t{static_cast<std::uint16_t>(~checksum)} +
+                       static_cast<std::uint16_t>(~old_word) + new_word);
+}
+
+}  // namespace tandem

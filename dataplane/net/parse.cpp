@@ -1,0 +1,238 @@
+#include "dataplane/net/parse.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+
+namespace tandem {
+
+namespace {
+
+constexpr std::size_t kL3 = ethernet::kHeaderBytes;
+constexpr std::size_t kTcpHeaderBytes = 20;
+constexpr std::size_t kTcpDataOffset = 12;
+constexpr std::size_t kTcpFlags = 13;
+constexpr std::size_t kUdpHeaderBytes = 8;
+constexpr std::size_t kUdpLength = 4;
+constexpr int kExtensionHeadersMax = 8;
+
+/// Where the upper layer begins and what is left of the packet for it.
+struct Upper {
+    std::size_t offset;     ///< from the frame's start
+    std::size_t available;  ///< bytes at hand from there
+    std::size_t length;     ///< bytes the IP header claims from there
+    std::uint8_t protocol;
+};
+
+ParsedPacket malformed(ParsedPacket packet) {
+    packet.kind = PacketKind::kMalformed;
+    return packet;
+}
+
+void read_ports(const std::uint8_t* at, ParsedPacket& packet) {
+    std::memcpy(&packet.key.source_port, at, sizeof(std::uint16_t));
+    std::memcpy(&packet.key.destination_port, at + 2, sizeof(std::uint16_t));
+}
+
+PacketKind parse_tcp(const std::uint8_t* at, const Upper& upper, ParsedPacket& packet) {
+    if (upper.length < kTcpHeaderBytes || upper.available < kTcpHeaderBytes) {
+        return PacketKind::kMalformed;
+    }
+    const std::size_t header_bytes = std::size_t{at[kTcpDataOffset]} / 16 * 4;
+    if (header_bytes < kTcpHeaderBytes || header_bytes > upper.length) {
+        return PacketKind::kMalformed;
+    }
+    packet.tcp_flags = at[kTcpFlags];
+    read_ports(at, packet);
+    return PacketKind::kFlow;
+}
+
+PacketKind parse_udp(const std::uint8_t* at, const Upper& upper, ParsedPacket& packet) {
+    if (upper.length < kUdpHeaderBytes || upper.available < kUdpHeaderBytes) {
+        return PacketKind::kMalformed;
+    }
+    const std::size_t length = load_be16(at + kUdpLength);
+    if (length < kUdpHeaderBytes || length > upper.length) return PacketKind::kMalformed;
+    read_ports(at, packet);
+    return PacketKind::kFlow;
+}
+
+PacketKind parse_icmp(const std::uint8_t* at, const Upper& upper) {
+    if (upper.length < icmp::kHeaderBytes || upper.available < icmp::kHeaderBytes) {
+        return PacketKind::kMalformed;
+    }
+    const bool echo = at[0] == icmp::kEchoRequest && at[1] == 0;
+    return echo ? PacketKind::kEchoRequest : PacketKind::kOtherIp;
+}
+
+// RFC 4861 section 7.1.1: what makes a solicitation valid.
+PacketKind parse_solicitation(std::span<const std::uint8_t> head, const Upper& upper,
+                              ParsedPacket& packet) {
+    const std::uint8_t* at = head.data() + upper.offset;
+    if (head[kL3 + ipv6::kHopLimit] != neighbour::kHopLimit || at[1] != 0 ||
+        upper.length < neighbour::kOptions || upper.available < upper.length) {
+        return PacketKind::kMalformed;
+    }
+    std::uint64_t sum = sum_words(head.subspan(kL3 + ipv6::kSource, 2 * sizeof(IpAddress)));
+    sum += htons(static_cast<std::uint16_t>(upper.length));
+    sum += htons(protocol::kIcmpv6);
+    if (fold(sum_words(head.subspan(upper.offset, upper.length), sum)) != 0xffff) {
+        return PacketKind::kMalformed;
+    }
+    std::memcpy(packet.key.destination.bytes.data(), at + neighbour::kTarget, sizeof(IpAddress));
+    return PacketKind::kSolicitation;
+}
+
+PacketKind parse_icmpv6(std::span<const std::uint8_t> head, const Upper& upper,
+                        ParsedPacket& packet) {
+    const std::uint8_t* at = head.data() + upper.offset;
+    if (upper.length < icmp::kHeaderBytes || upper.available < icmp::kHeaderBytes) {
+        return PacketKind::kMalformed;
+    }
+    if (at[0] == neighbour::kSolicitation) return parse_solicitation(head, upper, packet);
+    const bool echo = at[0] == icmp::kV6EchoRequest && at[1] == 0;
+    return echo ? PacketKind::kEchoRequest : PacketKind::kOtherIp;
+}
+
+PacketKind parse_upper(std::span<const std::uint8_t> head, const Upper& upper,
+                       ParsedPacket& packet) {
+    const std::uint8_t* at = head.data() + upper.offset;
+    packet.key.protocol = upper.protocol;
+    packet.l4_offset = static_cast<std::uint8_t>(upper.offset);
+    switch (upper.protocol) {
+        case protocol::kTcp:
+            return parse_tcp(at, upper, packet);
+        case protocol::kUdp:
+            return parse_udp(at, upper, packet);
+        case protocol::kIcmp:
+            return packet.is_v4 ? parse_icmp(at, upper) : PacketKind::kOtherIp;
+        case protocol::kIcmpv6:
+            return packet.is_v4 ? PacketKind::kOtherIp : parse_icmpv6(head, upper, packet);
+        default:
+            return PacketKind::kOtherIp;
+    }
+}
+
+ParsedPacket parse_ipv4(std::span<const std::uint8_t> head, std::size_t frame_length,
+                        ParsedPacket packet) {
+    if (head.size() < kL3 + ipv4::kHeaderBytes) return malformed(packet);
+    const std::uint8_t* ip = head.data() + kL3;
+    const std::size_t header_bytes = std::size_t{ip[0] & 0x0fU} * 4;
+    const std::size_t total = load_be16(ip + ipv4::kTotalLength);
+    if (ip[0] >> 4U != 4 || header_bytes < ipv4::kHeaderBytes || total < header_bytes ||
+        kL3 + total > frame_length || kL3 + header_bytes > head.size()) {
+        return malformed(packet);
+    }
+    packet.is_v4 = true;
+    packet.l3_length = static_cast<std::uint16_t>(total);
+    packet.key.source = IpAddress::from_v4({ip[12], ip[13], ip[14], ip[15]});
+    packet.key.destination = IpAddress::from_v4({ip[16], ip[17], ip[18], ip[19]});
+    const std::uint16_t fragment = load_be16(ip + ipv4::kFragment);
+    if ((fragment & (ipv4::kMoreFragments | ipv4::kFragmentOffset)) != 0) {
+        packet.kind = PacketKind::kFragment;
+        return packet;
+    }
+    const std::size_t offset = kL3 + header_bytes;
+    packet.kind = parse_upper(head,
+                              {.offset = offset,
+                               .available = head.size() - offset,
+                               .length = total - header_bytes,
+                               .protocol = ip[ipv4::kProtocol]},
+                              packet);
+    return packet;
+}
+
+/// Steps over one extension header. False: it does not fit, or is a fragment's.
+bool skip_extension(std::span<const std::uint8_t> head, Upper& upper) {
+    if (upper.available < 8 || upper.length < 8) return false;
+    const std::uint8_t* at = head.data() + upper.offset;
+    std::size_t bytes = (std::size_t{at[1]} + 1) * 8;
+    if (upper.protocol == protocol::kAuthentication) bytes = (std::size_t{at[1]} + 2) * 4;
+    if (upper.protocol == protocol::kFragment) bytes = 8;
+    if (bytes > upper.length || bytes > upper.available) return false;
+    upper.protocol = at[0];
+    upper.offset += bytes;
+    upper.length -= bytes;
+    upper.available -= bytes;
+    return true;
+}
+
+bool is_extension(std::uint8_t next_header) {
+    return next_header == protocol::kHopByHop || next_header == protocol::kRouting ||
+           next_header == protocol::kFragment || next_header == protocol::kAuthentication ||
+           next_header == protocol::kDestinationOptions;
+}
+
+ParsedPacket parse_ipv6(std::span<const std::uint8_t> head, std::size_t frame_length,
+                        ParsedPacket packet) {
+    if (head.size() < kL3 + ipv6::kHeaderBytes) return malformed(packet);
+    const std::uint8_t* ip = head.data() + kL3;
+    const std::size_t payload = load_be16(ip + ipv6::kPayloadLength);
+    const std::size_t total = ipv6::kHeaderBytes + payload;
+    // 65535 bytes of payload would not fit l3_length; no link carries such a packet to us whole.
+    if (ip[0] >> 4U != 6 || kL3 + total > frame_length || total > 0xffff) return malformed(packet);
+    packet.l3_length = static_cast<std::uint16_t>(total);
+    std::memcpy(packet.key.source.bytes.data(), ip + ipv6::kSource, sizeof(IpAddress));
+    std::memcpy(packet.key.destination.bytes.data(), ip + ipv6::kDestination, sizeof(IpAddress));
+
+    // Mapped addresses do not belong on the wire (RFC 4291 section 2.5.5.2 has them for nodes'
+    // internal use), and here they would pass for IPv4.
+    if (packet.key.source.is_v4() || packet.key.destination.is_v4()) return malformed(packet);
+
+    const std::size_t offset = kL3 + ipv6::kHeaderBytes;
+    Upper upper{.offset = offset,
+                .available = head.size() - offset,
+                .length = payload,
+                .protocol = ip[ipv6::kNextHeader]};
+    for (int i = 0; is_extension(upper.protocol); ++i) {
+        const std::uint8_t* at = head.data() + upper.offset;
+        if (i == kExtensionHeadersMax) return malformed(packet);
+        // A fragment header with offset 0 and no more to come is a whole packet (RFC 6946).
+        const bool fragment = upper.protocol == protocol::kFragment && upper.available >= 4 &&
+                              (load_be16(at + 2) & 0xfff9U) != 0;
+        if (!skip_extension(head, upper)) return malformed(packet);
+        if (fragment) {
+            packet.kind = PacketKind::kFragment;
+            return packet;
+        }
+    }
+    packet.kind = parse_upper(head, upper, packet);
+    return packet;
+}
+
+ParsedPacket parse_arp(std::span<const std::uint8_t> head, ParsedPacket packet) {
+    if (head.size() < kL3 + arp::kBytes) return malformed(packet);
+    const std::uint8_t* at = head.data() + kL3;
+    constexpr std::array<std::uint8_t, 6> kIpv4OverEthernet{0, 1, 8, 0, 6, 4};
+    const bool is_request =
+        std::memcmp(at, kIpv4OverEthernet.data(), kIpv4OverEthernet.size()) == 0 &&
+        load_be16(at + arp::kOperation) == arp::kRequest;
+    packet.kind = is_request ? PacketKind::kArpRequest : PacketKind::kOther;
+    if (!is_request) return packet;
+    const std::uint8_t* target = at + arp::kTargetAddress;
+    packet.key.destination = IpAddress::from_v4({target[0], target[1], target[2], target[3]});
+    return packet;
+}
+
+}  // namespace
+
+ParsedPacket parse(std::span<const std::uint8_t> head, std::size_t frame_length) {
+    head = head.first(std::min({head.size(), frame_length, kHeadersMax}));
+    ParsedPacket packet{};
+    if (head.size() < ethernet::kHeaderBytes) return malformed(packet);
+    switch (load_be16(head.data() + ethernet::kType)) {
+        case ethernet::kTypeIpv4:
+            return parse_ipv4(head, frame_length, packet);
+        case ethernet::kTypeIpv6:
+            return parse_ipv6(head, frame_length, packet);
+        case ethernet::kTypeArp:
+            return parse_arp(head, packet);
+        default:
+            packet.kind = PacketKind::kOther;
+            return packet;
+    }
+}
+
+}  // namespace tandem

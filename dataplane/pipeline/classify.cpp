@@ -1,0 +1,60 @@
+#include "dataplane/pipeline/classify.h"
+
+#include <arpa/inet.h>
+
+#include <rte_mbuf.h>
+
+namespace tandem::pipeline {
+
+namespace {
+
+bool is_group_mac(const std::uint8_t* mac) {
+    return (mac[0] & 1U) != 0;  // multicast and broadcast, IEEE 802
+}
+
+Burst::Decision find_flow_vip(const tables::VipTable& vips, Packet& packet) {
+    const FlowKey& key = packet.parsed.key;
+    const tables::VipTable::Match match =
+        vips.find(key.destination, key.protocol, ntohs(key.destination_port));
+    if (match.vip == tables::kNoVip) {
+        return match.address_is_vip ? Verdict::kNoService : Verdict::kPunted;
+    }
+    packet.vip = match.vip;
+    packet.pool = match.pool;
+    return Burst::stay();
+}
+
+Burst::Decision find_vip(const tables::VipTable& vips, bool to_group, Packet& packet) {
+    const IpAddress& address = packet.parsed.key.destination;
+    switch (packet.parsed.kind) {
+        case PacketKind::kFlow:
+            return to_group ? Verdict::kPunted : find_flow_vip(vips, packet);
+        case PacketKind::kArpRequest:
+        case PacketKind::kSolicitation:
+            return vips.has_address(address) ? Burst::stay() : Verdict::kPunted;
+        case PacketKind::kEchoRequest:
+            return !to_group && vips.has_address(address) ? Burst::stay() : Verdict::kPunted;
+        case PacketKind::kFragment:
+            return vips.has_address(address) ? Verdict::kFragment : Verdict::kPunted;
+        case PacketKind::kOtherIp:
+            return vips.has_address(address) ? Verdict::kNoService : Verdict::kPunted;
+        case PacketKind::kOther:
+        case PacketKind::kMalformed:
+            break;
+    }
+    return Verdict::kPunted;
+}
+
+}  // namespace
+
+void classify(const tables::VipTable& vips, const Mac& port_mac, Burst& burst) {
+    burst.advance([&](Packet& packet) -> Burst::Decision {
+        const auto* frame = rte_pktmbuf_mtod(packet.mbuf, const std::uint8_t*);
+        const bool to_us = std::memcmp(frame, port_mac.data(), port_mac.size()) == 0;
+        const bool to_group = is_group_mac(frame);
+        if (!to_us && !to_group) return Verdict::kOtherHost;
+        return find_vip(vips, to_group, packet);
+    });
+}
+
+}  // namespace tandem::pipeline

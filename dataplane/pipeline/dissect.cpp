@@ -1,0 +1,16 @@
+#include "dataplane/pipeline/dissect.h"
+
+#include <rte_mbuf.h>
+
+namespace tandem::pipeline {
+
+void dissect(Burst& burst) {
+    burst.advance([](Packet& packet) {
+        const std::span<const std::uint8_t> head{rte_pktmbuf_mtod(packet.mbuf, const std::uint8_t*),
+                                                 rte_pktmbuf_data_len(packet.mbuf)};
+        packet.parsed = parse(head, rte_pktmbuf_pkt_len(packet.mbuf));
+        return packet.parsed.kind == PacketKind::kMalformed ? Verdict::kMalformed : Burst::stay();
+    });
+}
+
+}  // namespace tandem::pipeline

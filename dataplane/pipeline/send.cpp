@@ -1,0 +1,52 @@
+#include "dataplane/pipeline/send.h"
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+
+namespace tandem::pipeline {
+
+namespace {
+
+/// Returns how many of `count` the port took.
+std::uint16_t send_some(std::uint16_t dpdk_port, QueueId queue, rte_mbuf** mbufs,
+                        std::uint16_t count, std::uint64_t patience_cycles) {
+    std::uint16_t sent = rte_eth_tx_burst(dpdk_port, queue.value, mbufs, count);
+    if (sent == count) [[likely]]
+        return sent;
+    const std::uint64_t deadline = rte_rdtsc() + patience_cycles;
+    do {
+        rte_pause();
+        sent = static_cast<std::uint16_t>(
+            sent + rte_eth_tx_burst(dpdk_port, queue.value, mbufs + sent,
+                                    static_cast<std::uint16_t>(count - sent)));
+    } while (sent < count && rte_rdtsc() < deadline);
+    return sent;
+}
+
+/// Sends the packets that leave by the first packet's port: nearly always all of them.
+void send_by_one_port(Ports ports, QueueId queue, std::uint64_t patience_cycles, Burst& burst) {
+    const std::uint8_t out_port = burst.packets()[0].out_port;
+    std::array<rte_mbuf*, Burst::kCapacity> mbufs;
+    std::uint16_t count = 0;
+    for (const Packet& packet : burst.packets()) {
+        if (packet.out_port == out_port) mbufs[count++] = packet.mbuf;
+    }
+    const std::uint16_t sent =
+        send_some(ports[out_port].dpdk_port, queue, mbufs.data(), count, patience_cycles);
+    std::uint16_t seen = 0;
+    burst.advance([&](Packet& packet) -> Burst::Decision {
+        if (packet.out_port != out_port) return Burst::stay();
+        if (seen++ >= sent) return Verdict::kTxFull;
+        packet.mbuf = nullptr;
+        return packet.sent_as;
+    });
+}
+
+}  // namespace
+
+void send(Ports ports, QueueId queue, std::uint64_t patience_cycles, Burst& burst) {
+    while (!burst.empty()) send_by_one_port(ports, queue, patience_cycles, burst);
+}
+
+}  // namespace tandem::pipeline

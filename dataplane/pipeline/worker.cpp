@@ -1,0 +1,127 @@
+#include "dataplane/pipeline/worker.h"
+
+#include <ctime>
+
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+#include <rte_ring.h>
+
+#include "dataplane/pipeline/answer.h"
+#include "dataplane/pipeline/classify.h"
+#include "dataplane/pipeline/dissect.h"
+#include "dataplane/pipeline/forward.h"
+#include "dataplane/pipeline/pick.h"
+#include "dataplane/pipeline/punt.h"
+#include "dataplane/pipeline/receive.h"
+#include "dataplane/pipeline/release.h"
+#include "dataplane/pipeline/send.h"
+
+namespace tandem::pipeline {
+
+namespace {
+
+// An idle worker first spins with pauses, then sleeps: at most 50 us, well below what a burst of
+// arrivals needs to fill a queue of 1024 at 10 million packets a second.
+constexpr std::uint32_t kPauseLoops = 256;
+constexpr std::uint32_t kShortSleepLoops = 2048;
+constexpr long kShortSleepNs = 1'000;
+constexpr long kLongSleepNs = 50'000;
+
+tables::LiveFixed& fixed_of(tables::Region& live) {
+    return *reinterpret_cast<tables::LiveFixed*>(live.fixed());
+}
+
+}  // namespace
+
+Worker::Worker(const WorkerSettings& settings, Ports ports, tables::Region& live)
+    : settings_(settings),
+      ports_(ports),
+      region_(&live),
+      counters_(&fixed_of(live).counters[settings.queue.value]),
+      reader_(live.header().generations, fixed_of(live).worker_readers[settings.queue.value]) {}
+
+void Worker::run(const std::atomic<bool>& stop) {
+    reader_.join();
+    std::uint32_t idle_loops = 0;
+    while (!stop.load(std::memory_order_relaxed)) {
+        tables::add(counters_->loops, 1);
+        if (run_once()) {
+            tables::add(counters_->busy_loops, 1);
+            idle_loops = 0;
+        } else if (settings_.is_adaptive) {
+            rest(++idle_loops);
+        }
+    }
+    reader_.leave();
+}
+
+void Worker::rest(std::uint32_t idle_loops) const {
+    if (idle_loops < kPauseLoops) {
+        rte_pause();
+        return;
+    }
+    const timespec duration{0, idle_loops < kShortSleepLoops ? kShortSleepNs : kLongSleepNs};
+    ::nanosleep(&duration, nullptr);
+}
+
+/// One generation for the whole burst. True once there is any.
+bool Worker::adopt() {
+    const std::uint64_t generation = reader_.adopt();
+    if (generation != tables_.generation()) [[unlikely]] {
+        return tables_.open(*region_, generation) || tables_.generation() != 0;
+    }
+    return generation != 0;
+}
+
+bool Worker::run_once() {
+    bool found = false;
+    for (std::size_t i = 0; i < ports_.size(); ++i) found |= run_port(i);
+    return found;
+}
+
+bool Worker::run_port(std::size_t port_index) {
+    const Port& port = ports_[port_index];
+    const bool has_tables = adopt();
+    bool found = false;
+    if (port.from_kernel != nullptr && settings_.queue.value == 0) found = send_from_kernel(port);
+    if (port.is_replay && !has_tables) return found;
+
+    burst_.reset(static_cast<std::uint8_t>(port_index));
+    const std::uint64_t bytes = receive(port, settings_.queue, burst_);
+    const std::size_t received = burst_.packets().size() + burst_.departed().size();
+    if (received == 0) return found;
+    tables::add(counters_->received, received);
+    tables::add(counters_->received_bytes, bytes);
+    process(port, burst_);
+    return true;
+}
+
+void Worker::process(const Port& port, Burst& burst) {
+    dissect(burst);
+    classify(tables_.vips(), port.mac, burst);
+    answer(port.mac, burst);
+    pick(tables_, burst);
+    forward(tables_.backends(), burst);
+    // A worker that was stopped for seconds may have read what has been reused since.
+    if (!reader_.still_intact()) [[unlikely]]
+        burst.depart_all(Verdict::kStaleTables);
+    send(ports_, settings_.queue, settings_.tx_patience_cycles, burst);
+    punt(port, burst);
+    release(burst, *counters_);
+}
+
+/// What the kernel sends through its twin goes out as it is. Not part of the count of received
+/// packets: it did not come from the wire.
+bool Worker::send_from_kernel(const Port& port) {
+    std::array<void*, Burst::kCapacity> mbufs;
+    const unsigned count =
+        rte_ring_dequeue_burst(port.from_kernel, mbufs.data(), mbufs.size(), nullptr);
+    if (count == 0) return false;
+    auto** frames = reinterpret_cast<rte_mbuf**>(mbufs.data());
+    const std::uint16_t sent = rte_eth_tx_burst(port.dpdk_port, settings_.queue.value, frames,
+                                                static_cast<std::uint16_t>(count));
+    if (sent < count) rte_pktmbuf_free_bulk(frames + sent, count - sent);
+    return true;
+}
+
+}  // namespace tandem::pipeline

@@ -1,0 +1,44 @@
+// One worker: takes a burst from one queue to its end, then the next. Owns nothing that another
+// thread writes; what it shares are its counters and the generation it has adopted.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "dataplane/pipeline/burst.h"
+#include "dataplane/pipeline/port.h"
+#include "dataplane/tables/live.h"
+
+namespace tandem::pipeline {
+
+struct WorkerSettings {
+    QueueId queue;
+    bool is_adaptive;  ///< sleeps when idle; otherwise polls without pause
+    std::uint64_t tx_patience_cycles;
+};
+
+class Worker {
+  public:
+    Worker(const WorkerSettings& settings, Ports ports, tables::Region& live);
+
+    /// Runs until `stop` is set. On a core of its own if there are enough.
+    void run(const std::atomic<bool>& stop);
+
+  private:
+    bool adopt();
+    bool run_once();
+    bool run_port(std::size_t port_index);
+    bool send_from_kernel(const Port& port);
+    void process(const Port& port, Burst& burst);
+    void rest(std::uint32_t idle_loops) const;
+
+    WorkerSettings settings_;
+    Ports ports_;
+    const tables::Region* region_;
+    tables::WorkerCounters* counters_;
+    tables::GenerationReader reader_;
+    tables::LiveView tables_;
+    Burst burst_;
+};
+
+}  // namespace tandem::pipeline

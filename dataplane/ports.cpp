@@ -1,0 +1,209 @@
+#include "dataplane/ports.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/eal.h"
+
+namespace tandem {
+
+namespace {
+
+using pipeline::KernelPath;
+
+constexpr unsigned kMbufCache = 256;
+constexpr std::size_t kRssKeyMax = 64;
+
+std::string why(int code) {
+    return rte_strerror(code < 0 ? -code : code);
+}
+
+std::string mac_text(const Mac& mac) {
+    return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", mac[0], mac[1], mac[2], mac[3],
+                       mac[4], mac[5]);
+}
+
+/// What the device can of what we would like; RSS with a random key, so that no sender knows which
+/// flows share a worker.
+rte_eth_conf device_settings(const rte_eth_dev_info& info, std::uint16_t workers, std::uint16_t mtu,
+                             std::span<std::uint8_t> key) {
+    rte_eth_conf settings{};
+    settings.rxmode.mtu = mtu;
+    settings.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+    settings.txmode.offloads =
+        info.tx_offload_capa & (RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE);
+    const std::uint64_t wanted = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+    if (workers > 1 && (info.flow_type_rss_offloads & wanted) != 0) {
+        settings.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        settings.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & wanted;
+        const std::size_t length = std::min<std::size_t>(info.hash_key_size, key.size());
+        if (length != 0 && ::getrandom(key.data(), length, 0) == static_cast<ssize_t>(length)) {
+            settings.rx_adv_conf.rss_conf.rss_key = key.data();
+            settings.rx_adv_conf.rss_conf.rss_key_len = static_cast<std::uint8_t>(length);
+        }
+    }
+    return settings;
+}
+
+Status set_up_queues(const conf::Port& config, std::uint16_t port, std::uint16_t workers,
+                     const rte_eth_dev_info& info, rte_mempool* pool) {
+    std::array<std::uint8_t, kRssKeyMax> key{};
+    const rte_eth_conf settings = device_settings(info, workers, config.mtu, key);
+    int result = rte_eth_dev_configure(port, workers, workers, &settings);
+    std::uint16_t rx_descriptors = kQueueDescriptors;
+    std::uint16_t tx_descriptors = kQueueDescriptors;
+    if (result == 0) {
+        result = rte_eth_dev_adjust_nb_rx_tx_desc(port, &rx_descriptors, &tx_descriptors);
+    }
+    const auto socket = static_cast<unsigned>(std::max(rte_eth_dev_socket_id(port), 0));
+    for (std::uint16_t queue = 0; queue < workers && result == 0; ++queue) {
+        result = rte_eth_rx_queue_setup(port, queue, rx_descriptors, socket, nullptr, pool);
+        if (result != 0) break;
+        result = rte_eth_tx_queue_setup(port, queue, tx_descriptors, socket, nullptr);
+    }
+    if (result == 0) return Nothing{};
+    return Error{fmt::format("port {}: {} cannot be set up with {} queues and an MTU of {}: {}",
+                             config.name, config.device, workers, config.mtu, why(result))};
+}
+
+/// Frames for VIPs' IPv6 addresses come to multicast groups that nobody tells the NIC about.
+void listen_to_groups(const conf::Port& config, std::uint16_t port) {
+    if (rte_eth_allmulticast_enable(port) == 0 || rte_eth_promiscuous_enable(port) == 0) return;
+    spdlog::debug("port {}: takes multicast as it is", config.name);
+}
+
+bool keeps_netdev(conf::Driver driver) {
+    return driver == conf::Driver::kAfPacket || driver == conf::Driver::kAfXdp;
+}
+
+bool has_no_kernel(conf::Driver driver) {
+    return driver == conf::Driver::kPcap || driver == conf::Driver::kNull ||
+           driver == conf::Driver::kRing;
+}
+
+}  // namespace
+
+Result<OpenPorts> OpenPorts::open(const conf::Config& config, std::uint16_t workers,
+                                  std::uint32_t mbuf_count) {
+    OpenPorts open;
+    open.pool_ =
+        rte_pktmbuf_pool_create("tandem_packets", mbuf_count, kMbufCache, 0,
+                                RTE_MBUF_DEFAULT_BUF_SIZE, static_cast<int>(rte_socket_id()));
+    if (open.pool_ == nullptr) {
+        return Error{fmt::format(
+            "too little memory for {} packet buffers ({}): free some, or set packet_memory lower",
+            mbuf_count, why(rte_errno))};
+    }
+    for (const conf::Port& port : config.ports) {
+        if (Status status = open.open_one(port, workers); !status) return status.error();
+    }
+    return open;
+}
+
+Status OpenPorts::open_one(const conf::Port& config, std::uint16_t workers) {
+    pipeline::Port port;
+    tables::PortInfo info;
+    rte_eth_dev_info device{};
+    if (rte_eth_dev_get_port_by_name(device_name(config).c_str(), &port.dpdk_port) != 0 ||
+        rte_eth_dev_info_get(port.dpdk_port, &device) != 0) {
+        return Error{
+            fmt::format("port {}: DPDK found no device {}; is the driver's package "
+                        "(librte-net-…) installed?",
+                        config.name, config.device)};
+    }
+    if (device.max_rx_queues < workers || device.max_tx_queues < workers) {
+        return Error{
+            fmt::format("port {}: {} has {} queues, too few for {} workers; set "
+                        "dataplane.workers",
+                        config.name, config.device,
+                        std::min(device.max_rx_queues, device.max_tx_queues), workers)};
+    }
+    if (Status status = set_up_queues(config, port.dpdk_port, workers, device, pool_); !status) {
+        return status;
+    }
+    rte_ether_addr mac{};
+    if (const int result = rte_eth_dev_start(port.dpdk_port); result != 0) {
+        return Error{
+            fmt::format("port {}: {} does not start: {}", config.name, config.device, why(result))};
+    }
+    rte_eth_macaddr_get(port.dpdk_port, &mac);
+    std::memcpy(port.mac.data(), &mac, port.mac.size());
+    listen_to_groups(config, port.dpdk_port);
+
+    port.is_replay = config.driver == conf::Driver::kPcap;
+    info.name = tables::Name(config.name);
+    info.driver = tables::Name(device.driver_name);
+    info.mac = port.mac;
+    info.mtu = config.mtu;
+    ports_.push_back(port);
+    infos_.push_back(info);
+    if (Status status = open_kernel_path(config, ports_.back(), infos_.back()); !status) {
+        return status;
+    }
+    spdlog::info(
+        "port {}: {} ({}), MAC {}, MTU {}, {} queue{}, kernel {}", config.name, config.device,
+        device.driver_name, mac_text(port.mac), config.mtu, workers, workers == 1 ? "" : "s",
+        infos_.back().netdev[0] == '\0' ? "not involved"
+                                        : "at " + std::string(infos_.back().netdev.data()));
+    return Nothing{};
+}
+
+Status OpenPorts::open_kernel_path(const conf::Port& config, pipeline::Port& port,
+                                   tables::PortInfo& info) {
+    if (has_no_kernel(config.driver)) return Nothing{};
+    if (keeps_netdev(config.driver)) {
+        port.kernel_path = KernelPath::kNetdev;
+        return open_netdev_path(config, info);
+    }
+    port.kernel_path = KernelPath::kTwin;
+    return open_twin_path(config, port, info);
+}
+
+Status OpenPorts::open_netdev_path(const conf::Port& config, tables::PortInfo& info) {
+    config.device_name.copy(info.netdev.data(), info.netdev.size() - 1);
+    Result<pipeline::VipFilter> filter = config.driver == conf::Driver::kAfXdp
+                                             ? pipeline::VipFilter::adopt_xdp(config.device_name)
+                                             : pipeline::VipFilter::attach_tc(config.device_name);
+    if (!filter) return Error{fmt::format("port {}: {}", config.name, filter.error().message)};
+    filters_.push_back(std::move(filter.value()));
+    return Nothing{};
+}
+
+Status OpenPorts::open_twin_path(const conf::Port& config, pipeline::Port& port,
+                                 tables::PortInfo& info) {
+    const std::string netdev = fmt::format("tandem{}", ports_.size() - 1);
+    Result<KernelTwin> twin = KernelTwin::open(netdev, port.mac, config.mtu, pool_);
+    if (!twin) return Error{fmt::format("port {}: {}", config.name, twin.error().message)};
+    port.to_kernel = twin.value().to_kernel();
+    port.from_kernel = twin.value().from_kernel();
+    netdev.copy(info.netdev.data(), info.netdev.size() - 1);
+    info.netdev_is_twin = true;
+    twins_.push_back(std::move(twin.value()));
+    return Nothing{};
+}
+
+void OpenPorts::set_vips(std::span<const Prefix> vips) {
+    for (pipeline::VipFilter& filter : filters_) {
+        if (const Status status = filter.set_vips(vips); !status) {
+            spdlog::error("VIPs cannot be kept from the kernel: {}", status.error().message);
+        }
+    }
+}
+
+OpenPorts::~OpenPorts() {
+    twins_.clear();
+    filters_.clear();
+    for (const pipeline::Port& port : ports_) {
+        rte_eth_dev_stop(port.dpdk_port);
+        rte_eth_dev_close(port.dpdk_port);
+    }
+}
+
+}  // namespace tandem

@@ -1,0 +1,53 @@
+// Opens and closes the ports: DPDK devices, configured for one queue per worker, and the kernel's
+// side of each.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "conf/config.h"
+#include "dataplane/base/result.h"
+#include "dataplane/kernel_twin.h"
+#include "dataplane/pipeline/port.h"
+#include "dataplane/pipeline/vip_filter.h"
+#include "dataplane/tables/live.h"
+
+struct rte_mempool;
+
+namespace tandem {
+
+/// Everything open about the ports, in the order of the configuration. Closes it all at the end.
+class OpenPorts {
+  public:
+    /// Errors: a device DPDK did not find, too few queues, too little memory: one line each.
+    static Result<OpenPorts> open(const conf::Config& config, std::uint16_t workers,
+                                  std::uint32_t mbuf_count);
+
+    OpenPorts(OpenPorts&&) noexcept = default;
+    OpenPorts& operator=(OpenPorts&&) noexcept = default;
+    OpenPorts(const OpenPorts&) = delete;
+    OpenPorts& operator=(const OpenPorts&) = delete;
+    ~OpenPorts();
+
+    [[nodiscard]] pipeline::Ports ports() const { return ports_; }
+    [[nodiscard]] std::span<KernelTwin> twins() { return twins_; }
+    [[nodiscard]] std::span<const tables::PortInfo> infos() const { return infos_; }
+
+    /// Tells the kernel which addresses are VIPs, so that it leaves their packets to us.
+    void set_vips(std::span<const Prefix> vips);
+
+  private:
+    OpenPorts() = default;
+    Status open_one(const conf::Port& config, std::uint16_t workers);
+    Status open_kernel_path(const conf::Port& config, pipeline::Port& port, tables::PortInfo& info);
+    Status open_netdev_path(const conf::Port& config, tables::PortInfo& info);
+    Status open_twin_path(const conf::Port& config, pipeline::Port& port, tables::PortInfo& info);
+
+    rte_mempool* pool_ = nullptr;
+    std::vector<pipeline::Port> ports_;
+    std::vector<tables::PortInfo> infos_;
+    std::vector<KernelTwin> twins_;
+    std::vector<pipeline::VipFilter> filters_;
+};
+
+}  // namespace tandem

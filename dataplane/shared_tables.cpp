@@ -1,0 +1,183 @@
+#include "dataplane/shared_tables.h"
+
+#include <chrono>
+#include <fcntl.h>
+#include <new>
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace tandem {
+
+namespace {
+
+using tables::Region;
+using tables::RegionKind;
+
+constexpr int kHelloTimeoutMs = 200;
+constexpr std::size_t kBytesPerMib = std::size_t{1} << 20U;
+/// Versions of a pool's slots that exist at once: the live one, the next, one still being read.
+constexpr std::size_t kVersions = 3;
+constexpr std::size_t kReservePools = 8;  ///< that a reload may add without a restart
+constexpr std::size_t kSlotsDefault = 65'537;
+
+struct ArenaSizes {
+    std::size_t plan;
+    std::size_t live;
+};
+
+/// Room for what is configured and for a few more pools, three times over; or what was asked for.
+ArenaSizes arena_sizes(const conf::Config& config) {
+    if (config.dataplane.table_memory_bytes != 0) {
+        return {config.dataplane.table_memory_bytes / 3,
+                config.dataplane.table_memory_bytes / 3 * 2};
+    }
+    std::size_t slots = kReservePools * kSlotsDefault;
+    std::size_t backends = 4096;
+    for (const conf::Pool& pool : config.pools) {
+        slots += pool.slots;
+        backends += pool.backends.size();
+    }
+    constexpr std::size_t kFixedArena = 4 * kBytesPerMib;
+    return {kFixedArena + kVersions * (slots * sizeof(tables::BackendIndex) +
+                                       backends * sizeof(tables::PlanBackend)),
+            kFixedArena + kVersions * (slots * sizeof(tables::Slot) +
+                                       backends * sizeof(tables::LiveBackend))};
+}
+
+}  // namespace
+
+Result<SharedTables> SharedTables::listen(const conf::Config& config) {
+    const std::string& path = config.dataplane.socket;
+    Result<FileDescriptor> listener = tables::listen_at(path);
+    if (!listener) return listener.error();
+    ::fcntl(listener.value().get(), F_SETFL, O_NONBLOCK);
+    SharedTables shared(path, std::move(listener.value()));
+    const ArenaSizes sizes = arena_sizes(config);
+    shared.plan_bytes_ = sizes.plan;
+    shared.live_bytes_ = sizes.live;
+    return shared;
+}
+
+SharedTables::~SharedTables() {
+    if (listener_.is_open()) ::unlink(path_.c_str());
+}
+
+Status SharedTables::obtain_regions(int grace_ms, bool huge_pages) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(grace_ms);
+    while (!plan_) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        pollfd wake{listener_.get(), POLLIN, 0};
+        if (left.count() <= 0 || ::poll(&wake, 1, static_cast<int>(left.count())) <= 0) break;
+        FileDescriptor connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (!connection.is_open()) continue;
+        Result<tables::Received> offered = tables::receive_hello(connection.get(), kHelloTimeoutMs);
+        if (!offered) {
+            spdlog::warn("a control process was turned away: {}", offered.error().message);
+            continue;
+        }
+        Status status = offered.value().hello.region_count == tables::kRegionCount
+                            ? adopt(offered.value())
+                            : create(huge_pages);
+        if (!status) {
+            spdlog::warn("the tables that control kept are not used: {}", status.error().message);
+            status = create(huge_pages);
+        }
+        if (!status) return status;
+        if (answer(connection.get())) control_ = std::move(connection);
+    }
+    if (plan_) return Nothing{};
+    spdlog::info("no control process yet: only the kernel's traffic passes until one comes");
+    return create(huge_pages);
+}
+
+Status SharedTables::create(bool huge_pages) {
+    Result<Region> plan = Region::create(RegionKind::kPlan, 0, plan_bytes_, tables::Pages::kNormal);
+    if (!plan) return plan.error();
+    Result<Region> live =
+        Region::create(RegionKind::kLive, sizeof(tables::LiveFixed), live_bytes_,
+                       huge_pages ? tables::Pages::kHuge : tables::Pages::kNormal);
+    if (!live && huge_pages) {
+        spdlog::info("the tables are in normal pages: {}", live.error().message);
+        live = Region::create(RegionKind::kLive, sizeof(tables::LiveFixed), live_bytes_,
+                              tables::Pages::kNormal);
+    }
+    if (!live) return live.error();
+    // Control writes the plan; here it is only read.
+    Result<Region> plan_to_read =
+        Region::map(FileDescriptor(::fcntl(plan.value().fd(), F_DUPFD_CLOEXEC, 0)),
+                    RegionKind::kPlan, 0, tables::Access::kRead);
+    if (!plan_to_read) return plan_to_read.error();
+    plan_ = std::move(plan_to_read.value());
+    live_ = std::move(live.value());
+    new (live_->fixed()) tables::LiveFixed{};
+    return Nothing{};
+}
+
+Status SharedTables::adopt(tables::Received& offered) {
+    Result<Region> plan =
+        Region::map(std::move(offered.regions[0]), RegionKind::kPlan, 0, tables::Access::kRead);
+    if (!plan) return plan.error();
+    Result<Region> live = Region::map(std::move(offered.regions[1]), RegionKind::kLive,
+                                      sizeof(tables::LiveFixed), tables::Access::kReadWrite);
+    if (!live) return live.error();
+    plan_ = std::move(plan.value());
+    live_ = std::move(live.value());
+    forget_predecessor();
+    spdlog::info("control handed back the tables of a dataplane before this one (generation {})",
+                 live_->header().generations.published.load());
+    return Nothing{};
+}
+
+/// Nobody of the process before us reads any more, and its packets were its own.
+void SharedTables::forget_predecessor() {
+    std::destroy_at(&fixed());
+    new (live_->fixed()) tables::LiveFixed{};
+}
+
+Status SharedTables::answer(int connection) {
+    tables::Hello hello;
+    hello.region_count = tables::kRegionCount;
+    return tables::send_hello(connection, hello, {plan_->fd(), live_->fd()});
+}
+
+void SharedTables::serve() {
+    if (control_.is_open() && tables::is_closed(control_.get())) {
+        control_.reset();
+        spdlog::warn("the control process is gone; forwarding goes on with the last tables");
+    }
+    FileDescriptor connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (connection.is_open()) greet(std::move(connection));
+}
+
+void SharedTables::greet(FileDescriptor connection) {
+    const pid_t pid = tables::peer_pid(connection.get()).value_or(0);
+    const Result<tables::Received> hello = tables::receive_hello(connection.get(), kHelloTimeoutMs);
+    if (!hello) {
+        spdlog::warn("process {} was turned away: {}", pid, hello.error().message);
+        const Status sent =
+            tables::send_hello(connection.get(), tables::refusal(hello.error().message), {});
+        if (!sent) spdlog::debug("{}", sent.error().message);
+        return;
+    }
+    if (control_.is_open()) {
+        const pid_t other = tables::peer_pid(control_.get()).value_or(0);
+        const Status sent = tables::send_hello(
+            connection.get(),
+            tables::refusal("another tandem-control (process " + std::to_string(other) +
+                            ") already serves this dataplane"),
+            {});
+        if (!sent) spdlog::debug("{}", sent.error().message);
+        return;
+    }
+    if (const Status sent = answer(connection.get()); !sent) {
+        spdlog::warn("process {}: {}", pid, sent.error().message);
+        return;
+    }
+    control_ = std::move(connection);
+    spdlog::info("control process {} is connected", pid);
+}
+
+}  // namespace tandem

@@ -1,0 +1,65 @@
+// The dataplane's side of the shared memory: makes the regions or takes back those that control
+// kept from our predecessor, and keeps the socket over which they are shared.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "conf/config.h"
+#include "dataplane/base/result.h"
+#include "dataplane/tables/exchange.h"
+#include "dataplane/tables/live.h"
+#include "dataplane/tables/region.h"
+
+namespace tandem {
+
+class SharedTables {
+  public:
+    /// Listens at the configured socket. Errors: another dataplane does.
+    static Result<SharedTables> listen(const conf::Config& config);
+
+    SharedTables(SharedTables&&) noexcept = default;
+    SharedTables& operator=(SharedTables&&) noexcept = default;
+    SharedTables(const SharedTables&) = delete;
+    SharedTables& operator=(const SharedTables&) = delete;
+    /// Removes the socket file.
+    ~SharedTables();
+
+    /// Waits up to `grace_ms` for control to offer regions; makes new ones if none come. Errors:
+    /// not enough memory.
+    Status obtain_regions(int grace_ms, bool huge_pages);
+
+    /// Accepts, greets, or notices the end of a control process. Never blocks for long.
+    void serve();
+    [[nodiscard]] bool control_connected() const { return control_.is_open(); }
+    /// What a poll() of the main core should wake up for: the listening socket and control's.
+    [[nodiscard]] std::array<int, 2> descriptors() const {
+        return {listener_.get(), control_.get()};
+    }
+
+    [[nodiscard]] const tables::Region& plan() const { return *plan_; }
+    [[nodiscard]] tables::Region& live() { return *live_; }
+    [[nodiscard]] tables::LiveFixed& fixed() {
+        return *reinterpret_cast<tables::LiveFixed*>(live_->fixed());
+    }
+
+  private:
+    SharedTables(std::string path, FileDescriptor listener)
+        : path_(std::move(path)), listener_(std::move(listener)) {}
+
+    void greet(FileDescriptor connection);
+    Status adopt(tables::Received& offered);
+    Status create(bool huge_pages);
+    void forget_predecessor();
+    Status answer(int connection);
+
+    std::string path_;
+    FileDescriptor listener_;
+    FileDescriptor control_;
+    std::size_t plan_bytes_ = 0;
+    std::size_t live_bytes_ = 0;
+    std::optional<tables::Region> plan_;
+    std::optional<tables::Region> live_;
+};
+
+}  // namespace tandem

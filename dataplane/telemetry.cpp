@@ -1,0 +1,77 @@
+#include "dataplane/telemetry.h"
+
+#include <algorithm>
+#include <string>
+
+#include <rte_telemetry.h>
+
+namespace tandem {
+
+namespace {
+
+// DPDK's callbacks carry no context.
+const tables::Region* live_region = nullptr;
+
+const tables::LiveFixed& fixed() {
+    return *reinterpret_cast<const tables::LiveFixed*>(live_region->fixed());
+}
+
+std::span<const tables::WorkerCounters> workers() {
+    return std::span(fixed().counters)
+        .first(std::min<std::size_t>(fixed().worker_count, tables::kWorkersMax));
+}
+
+template <class Counter>
+std::uint64_t total(Counter&& counter) {
+    std::uint64_t sum = 0;
+    for (const tables::WorkerCounters& worker : workers()) {
+        sum += counter(worker).load(std::memory_order_relaxed);
+    }
+    return sum;
+}
+
+int counters(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
+    using tables::WorkerCounters;
+    rte_tel_data_start_dict(answer);
+    const auto put = [&](std::string_view name, auto&& counter) {
+        rte_tel_data_add_dict_u64(answer, std::string(name).c_str(), total(counter));
+    };
+    put(
+        "received", [](const WorkerCounters& worker) -> auto& { return worker.received; });
+    put(
+        "received_bytes",
+        [](const WorkerCounters& worker) -> auto& { return worker.received_bytes; });
+    put(
+        "loops", [](const WorkerCounters& worker) -> auto& { return worker.loops; });
+    put(
+        "busy_loops", [](const WorkerCounters& worker) -> auto& { return worker.busy_loops; });
+    for (std::size_t i = 0; i < kVerdictCount; ++i) {
+        put(
+            kVerdictNames[i], [i](const WorkerCounters& worker) -> auto& {
+                return worker.verdicts[i];
+            });
+    }
+    return 0;
+}
+
+int state(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
+    rte_tel_data_start_dict(answer);
+    rte_tel_data_add_dict_u64(answer, "live_generation",
+                              live_region->header().generations.published.load());
+    rte_tel_data_add_dict_u64(answer, "plan_generation", fixed().plan_reader.adopted.load());
+    rte_tel_data_add_dict_u64(answer, "workers", fixed().worker_count);
+    rte_tel_data_add_dict_u64(answer, "ports", fixed().port_count);
+    return 0;
+}
+
+}  // namespace
+
+void register_telemetry(const tables::Region& live) {
+    live_region = &live;
+    rte_telemetry_register_cmd("/tandem/counters", counters,
+                               "Packets by verdict, over all workers. Takes no parameters");
+    rte_telemetry_register_cmd("/tandem/state", state,
+                               "Generations, workers, ports. Takes no parameters");
+}
+
+}  // namespace tandem
