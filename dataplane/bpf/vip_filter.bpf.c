@@ -4,8 +4,9 @@
 // it leaves goes to the kernel as ever. Else: a tc filter at the ingress of an af_packet port's
 // netdev; the packet socket has seen the frame before, so there the kernel only has to forget it.
 // Knows addresses, not ports. Tagged frames (VLAN) are the kernel's.
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+
+// The kernel's types come first, the helpers need them.
+// clang-format off
 #include <linux/bpf.h>
 #include <linux/icmpv6.h>
 #include <linux/if_ether.h>
@@ -13,6 +14,10 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/pkt_cls.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+// clang-format on
 
 #define VIPS_MAX 4096
 #define QUEUES_MAX 1024 /* RTE_MAX_QUEUES_PER_PORT */

@@ -313,15 +313,16 @@ Result<VipFilter> VipFilter::attach_tc(const std::string& netdev) {
     return filter;
 }
 
-Result<FileDescriptor> VipFilter::xdp_object_fd() {
+Result<int> VipFilter::xdp_object_fd() {
     const char* start = _binary_dataplane_bpf_vip_filter_xdp_bpf_o_start;
     const auto size =
         static_cast<std::size_t>(_binary_dataplane_bpf_vip_filter_xdp_bpf_o_end - start);
-    FileDescriptor fd(memfd_create("tandem-vip-filter", MFD_CLOEXEC));
-    if (!fd.is_open()) return errno_error("cannot make a file for the XDP program");
-    if (write(fd.get(), start, size) != static_cast<ssize_t>(size))
-        return errno_error("cannot write the XDP program to memory");
-    return fd;
+    const int fd = memfd_create("tandem-vip-filter", MFD_CLOEXEC);
+    if (fd < 0) return errno_error("cannot make a file for the XDP program");
+    if (write(fd, start, size) == static_cast<ssize_t>(size)) return fd;
+    const Error error = errno_error("cannot write the XDP program to memory");
+    close(fd);
+    return error;
 }
 
 Result<VipFilter> VipFilter::adopt_xdp(const std::string& netdev) {

@@ -11,7 +11,7 @@
 #include <span>
 #include <string>
 
-#include "dataplane/base/fd.h"
+#include "dataplane/base/file_descriptor.h"
 #include "dataplane/base/result.h"
 #include "dataplane/net/address.h"
 
@@ -28,8 +28,8 @@ class VipFilter {
     static Result<VipFilter> attach_tc(const std::string& netdev);
 
     /// The program for an af_xdp port, as the file /proc/self/fd/N that the driver's argument
-    /// xdp_prog wants. Keep it open until the port's queues are set up.
-    static Result<FileDescriptor> xdp_object_fd();
+    /// xdp_prog wants. The caller closes it, not before the port's queues are set up.
+    static Result<int> xdp_object_fd();
     /// For an af_xdp port, once its queues are set up: the program that the driver has attached.
     static Result<VipFilter> adopt_xdp(const std::string& netdev);
     /// Before an af_xdp port is made: takes away the program that a killed process has left. An
