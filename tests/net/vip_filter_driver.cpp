@@ -16,6 +16,7 @@ class Driver {
   public:
     std::string perform(const std::string& command, std::istream& words) {
         std::string netdev;
+        if (!filter_ && (command == "vips" || command == "many")) return "error: no filter";
         if (command == "vips") return set_vips(words);
         if (command == "many") return set_many(words);
         if (command == "xdp_object") return make_object();
