@@ -7,7 +7,8 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import nginx  # noqa: E402
-from lab import Lab  # noqa: E402
+from lab import VIP4, Lab  # noqa: E402
+from tandem import Config, Service, Tandem  # noqa: E402
 
 
 @pytest.fixture
@@ -16,3 +17,17 @@ def lab():
     with Lab(backends=3) as built:
         built.nginx = nginx.start_all(built)
         yield built
+
+
+@pytest.fixture
+def config(lab):
+    """One IPv4 VIP over all backends of the lab."""
+    return Config(lab.directory, {"web": Service(VIP4, [node.ipv4 for node in lab.backends])})
+
+
+@pytest.fixture
+def tandem(lab, config):
+    """Tandem running, and every backend serving VIP4."""
+    with Tandem(lab, config) as running:
+        running.wait_serving(VIP4, lab.backends)
+        yield running

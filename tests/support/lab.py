@@ -138,8 +138,9 @@ class Lab:
     def __enter__(self):
         if os.geteuid() != 0:
             raise RuntimeError("network namespaces need root: run it with sudo")
-        # Whoever stops us, the way out is an exception, so that __exit__ runs.
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        # Whoever stops us, the way out is an exception, so that __exit__ runs. SIGINT as well:
+        # a shell starts what runs in the background with SIGINT ignored.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             self._handlers[number] = signal.signal(number, signal.default_int_handler)
         try:
             sweep()
@@ -193,7 +194,6 @@ class Lab:
 
     def close(self):
         """Ends every process of the lab and removes all of it. Harmless when called again."""
-        interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
         for number in self._handlers:
             signal.signal(number, signal.SIG_IGN)
         try:
@@ -206,7 +206,6 @@ class Lab:
                 process.kill()
             _remove(self.name)
         finally:
-            signal.signal(signal.SIGINT, interrupt)
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
             self._handlers = {}

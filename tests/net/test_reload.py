@@ -1,0 +1,71 @@
+"""SIGHUP: a good file takes effect at once and harms nobody; a bad one changes nothing."""
+import dataclasses
+import re
+import subprocess
+
+import client
+import pytest
+from lab import VIP4, VIP6, wait_until
+from tandem import CONTROL, Service, Tandem
+
+
+def with_backends(config, nodes):
+    return dataclasses.replace(
+        config, services={"web": Service(VIP4, [node.ipv4 for node in nodes])})
+
+
+@pytest.fixture
+def tandem_of_two(lab, config):
+    with Tandem(lab, with_backends(config, lab.backends[:2])) as running:
+        running.wait_serving(VIP4, lab.backends[:2])
+        yield running
+
+
+def test_a_reload_adds_a_backend_and_no_request_fails(lab, config, tandem_of_two):
+    with client.Stream(lab, VIP4, rate=200) as stream:
+        tandem_of_two.reload(config)
+        wait_until(lambda: stream.results().spread["backend3"] > 20, "traffic to the new backend")
+        assert not stream.stop().failed
+    tandem_of_two.wait_serving(VIP4, lab.backends)
+
+
+def test_a_reload_takes_a_backend_away_and_no_request_fails(lab, config, tandem):
+    with client.Stream(lab, VIP4, rate=200) as stream:
+        tandem.reload(with_backends(config, lab.backends[1:]))
+        tandem.wait_serving(VIP4, lab.backends[1:])
+        assert not stream.stop().failed
+
+
+def test_a_reload_adds_a_vip(lab, config, tandem):
+    services = {**config.services, "six": Service(VIP6, [node.ipv6 for node in lab.backends])}
+    tandem.reload(dataclasses.replace(config, services=services))
+    tandem.wait_serving(VIP6, lab.backends)
+    tandem.wait_serving(VIP4, lab.backends)
+
+
+@pytest.mark.parametrize("line, complaint", [
+    ("[pool.web", r"{file}:1:\d+: .*"),
+    ("[pool.web]\nbackend = []", r"{file}:2:1: .*backends"),
+    ("[dataplane]\nworkers = -1", r"{file}:2:11: .*"),
+])
+def test_a_bad_file_changes_nothing_and_is_reported_with_its_place(lab, tandem, line, complaint):
+    with client.Stream(lab, VIP4, rate=200) as stream:
+        since = tandem.reload(line + "\n")
+        pattern = re.compile(complaint.format(file=re.escape(str(tandem.file))))
+        tandem.control.wait_for_log(pattern, since)
+        tandem.wait_serving(VIP4, lab.backends)
+        assert not stream.stop().failed
+    tandem.check_alive()
+
+
+def test_check_tells_good_files_from_bad_ones_and_reports_every_error(lab, config):
+    good, bad = lab.directory / "good.toml", lab.directory / "bad.toml"
+    good.write_text(str(config))
+    bad.write_text(str(config).replace("interval", "intervall").replace('"http"', '"htpt"'))
+    assert subprocess.run([CONTROL, "--check", good], capture_output=True).returncode == 0
+    checked = subprocess.run([CONTROL, "--check", bad], capture_output=True, text=True)
+    assert checked.returncode == 1
+    places = re.findall(re.escape(str(bad)) + r":(\d+):(\d+)", checked.stdout + checked.stderr)
+    lines = bad.read_text().splitlines()
+    at = {number for number, line in enumerate(lines, 1) if "intervall" in line or "htpt" in line}
+    assert {int(line) for line, _ in places} == at

@@ -1,0 +1,158 @@
+"""The two processes of Tandem on the lab's load balancer, and the file that configures them."""
+import json
+import os
+import pathlib
+import signal
+import socket
+from dataclasses import dataclass, field
+
+import client
+from lab import SUPPORT, wait_until
+
+NOT_VERDICTS = {"received", "received_bytes", "loops", "busy_loops"}
+BUILD = pathlib.Path(os.environ.get("TANDEM_BUILD", SUPPORT.parents[1] / "build"))
+DATAPLANE = BUILD / "dataplane" / "tandem-dataplane"
+CONTROL = BUILD / "control" / "tandem-control"
+
+
+def endpoint(address, port=80):
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+@dataclass
+class Service:
+    """One VIP and its pool."""
+    vip: str
+    backends: list  # addresses
+    mode: str = "ipip"
+
+
+@dataclass
+class Config:
+    """What the tests vary in a configuration file; str() is the file."""
+    directory: pathlib.Path
+    services: dict = field(default_factory=dict)  # name -> Service
+    device: str = "af_packet:eth0"
+    interval_ms: int = 200
+    timeout_ms: int = 100
+    rise: int = 2
+    fall: int = 2
+
+    @property
+    def detection_ms(self):
+        """The longest time from a backend's refusal to the last packet it may get."""
+        return self.interval_ms * self.fall + 100
+
+    def __str__(self):
+        return "\n".join([
+            "[dataplane]",
+            f'socket = "{self.directory}/dataplane.sock"',
+            "",
+            "[control]",
+            f'state_dir = "{self.directory}/state"',
+            "",
+            "[port.wan]",
+            f'device = "{self.device}"',
+            "",
+            "[check.web]",
+            'type = "http"',
+            'path = "/healthz"',
+            f'interval = "{self.interval_ms}ms"',
+            f'timeout = "{self.timeout_ms}ms"',
+            f"rise = {self.rise}",
+            f"fall = {self.fall}",
+            *(line for name, service in self.services.items() for line in (
+                "",
+                f"[pool.{name}]",
+                f'mode = "{service.mode}"',
+                'check = "web"',
+                "backends = [" + ", ".join(f'"{endpoint(a)}"' for a in service.backends) + "]",
+                "",
+                f"[vip.{name}]",
+                f'listen = "{endpoint(service.vip)}/tcp"',
+                f'pool = "{name}"')),
+            ""])
+
+
+class Tandem:
+    """with Tandem(lab, config) as tandem: both processes run, and stop cleanly at the end."""
+
+    def __init__(self, lab, config):
+        self.lab = lab
+        self.config = config
+        self.file = lab.directory / "tandem.toml"
+        self.dataplane = None
+        self.control = None
+
+    def __enter__(self):
+        self.write(self.config)
+        (self.lab.directory / "state").mkdir(exist_ok=True)
+        self.start_dataplane()
+        self.start_control()
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            return  # the lab ends what still runs; the first trouble is the one to report
+        if self.dataplane.running:
+            self.check_conserved()
+        for process in (self.control, self.dataplane):
+            if process.running:
+                code = process.stop()
+                assert code == 0, f"{process.name} ended with {code}\n{process.tail()}"
+
+    def start_dataplane(self):
+        self.dataplane = self.lab.lb.start("dataplane", DATAPLANE, "--config", self.file)
+
+    def start_control(self):
+        self.control = self.lab.lb.start("control", CONTROL, "--config", self.file)
+
+    def write(self, config):
+        """Replaces the file in one step, as an operator's tools do."""
+        new = self.file.with_suffix(".new")
+        new.write_text(str(config))
+        new.rename(self.file)
+
+    def reload(self, config):
+        """Writes the file and has control read it. Returns where control's log stood before."""
+        since = len(self.control.text())
+        self.write(config)
+        self.control.signal(signal.SIGHUP)
+        return since
+
+    def check_alive(self):
+        for process in (self.dataplane, self.control):
+            assert process.running, (f"{process.name} ended with {process.popen.returncode}\n"
+                                     f"{process.tail()}")
+
+    def counters(self):
+        """What the workers counted, by name, from DPDK's telemetry socket."""
+        path = self.lab.directory / "dpdk" / "tandem" / "dpdk_telemetry.v2"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as telemetry:
+            telemetry.settimeout(10)
+            telemetry.connect(str(path))
+            longest = json.loads(telemetry.recv(1024))["max_output_len"]
+            telemetry.send(b"/tandem/counters")
+            return json.loads(telemetry.recv(longest))["/tandem/counters"]
+
+    def check_conserved(self):
+        """Every packet received has left by exactly one verdict, once those under way have left."""
+        def conserved():
+            counters = self.counters()
+            verdicts = sum(n for name, n in counters.items() if name not in NOT_VERDICTS)
+            return counters["received"] == verdicts > 0
+        wait_until(conserved, f"received = sum of verdicts, of {self.counters()}")
+
+    def wait_serving(self, vip, nodes, seconds=30):
+        """Waits until every one of these backends, and no other, answers for the VIP."""
+        names = {node.name for node in nodes}
+
+        def serving():
+            self.check_alive()
+            results = client.requests(self.lab, vip, 30 * len(names), timeout=0.5)
+            return not results.failed and set(results.spread) == names
+        try:
+            wait_until(serving, f"answers for {vip} from {sorted(names)}", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\ndataplane:\n{self.dataplane.tail()}\n"
+                                 f"control:\n{self.control.tail()}") from None
