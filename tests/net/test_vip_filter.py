@@ -68,12 +68,12 @@ def kind_of(frame, ipv4, ipv6):
 ALL = {"ARP", "NS", "echo4", "echo6", "TCP4", "TCP6"}
 
 
-def packet_socket(node):
-    """A raw socket on a node's eth0, for this process."""
+def packet_socket(node, netdev="eth0"):
+    """A raw socket on a node, for this process."""
     netns.pushns(node.namespace)
     try:
         made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-        made.bind(("eth0", ETH_P_ALL))
+        made.bind((netdev, ETH_P_ALL))
     finally:
         netns.popns()
     return made
@@ -242,6 +242,31 @@ def test_a_socket_of_the_kernel_gets_nothing_for_a_vip(lab, wire, start):
     wire.exchange([frame / b"during"])
     with pytest.raises(BlockingIOError):
         listener.recv(100)
+
+
+def test_a_frame_whose_headers_lie_in_fragments_of_memory_is_recognised(lab, start):
+    # A wire of its own: the switch would put the headers in one piece.
+    lab.client.ip(f"link add eth1 mtu 9000 type veth peer name eth1 netns {lab.lb.namespace}",
+                  "link set eth1 mtu 9000 up")
+    lab.lb.ip("link set eth1 mtu 9000 up")
+    wire, listener = packet_socket(lab.client, "eth1"), packet_socket(lab.client)
+    wire.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR: we say what is in one piece
+    only_ethernet = struct.pack("BBHHHH", 0, 0, 14, 0, 0, 0)
+    mac = lab.lb.run("cat", "/sys/class/net/eth1/address").strip()
+    driver = start()
+    driver.do("attach_tc eth1")
+    driver.do("vips", VIP4)
+    for address in (VIP4, NEIGHBOURS[0]):
+        wire.send(only_ethernet + bytes(
+            Ether(src=SENDER, dst=mac) / IP(src=lab.client.ipv4, dst=address) / ICMP()
+            / Raw(bytes(5000))))
+    listener.settimeout(10)
+    answered = []
+    while NEIGHBOURS[0] not in answered:
+        frame = Ether(listener.recv(65536))
+        if IP in frame and frame[IP].dst == lab.client.ipv4:
+            answered.append(frame[IP].src)
+    assert answered == [NEIGHBOURS[0]]
 
 
 def test_a_prefix_is_filtered_whole_and_nothing_beside_it(lab, wire, start):
