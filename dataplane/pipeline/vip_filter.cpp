@@ -1,26 +1,24 @@
 #include "dataplane/pipeline/vip_filter.h"
 
-#include <algorithm>
 #include <array>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <filesystem>
-#include <fstream>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <memory>
 #include <net/if.h>
-#include <optional>
 #include <set>
 #include <string_view>
 #include <sys/mman.h>
 #include <utility>
 #include <vector>
+
+#include "dataplane/pipeline/bpf_program.h"
 
 // What the linker made of the compiled programs; see dataplane/bpf/meson.build.
 extern "C" {
@@ -53,97 +51,10 @@ struct VipKey {
 };
 static_assert(sizeof(VipKey) == 20);
 
-/// libbpf writes its trouble to stderr, expected trouble too; we say it in our own words.
-class QuietLibbpf {
-  public:
-    QuietLibbpf() : previous_(libbpf_set_print(nullptr)) {}
-    ~QuietLibbpf() { libbpf_set_print(previous_); }
-    QuietLibbpf(const QuietLibbpf&) = delete;
-    QuietLibbpf& operator=(const QuietLibbpf&) = delete;
-
-  private:
-    libbpf_print_fn_t previous_;
-};
-
-/// One sentence from the (negative) result of a libbpf call.
-Error failure(const std::string& what, int result) {
-    switch (-result) {
-        case EPERM:
-        case EACCES:
-            return {what +
-                    ": not permitted; run as root, or with CAP_NET_ADMIN, CAP_BPF and "
-                    "CAP_SYS_ADMIN"};
-        case ENOSYS:
-            return {what + ": this kernel has no BPF (CONFIG_BPF_SYSCALL)"};
-        default:
-            return {what + ": " + std::strerror(-result)};
-    }
-}
-
 Result<int> index_of(const std::string& netdev) {
     const unsigned index = if_nametoindex(netdev.c_str());
     if (index == 0) return errno_error("cannot find netdev " + netdev);
     return static_cast<int>(index);
-}
-
-struct Program {
-    FileDescriptor fd;
-    std::string name;
-    std::vector<std::uint32_t> map_ids;
-};
-
-Result<Program> program_of(std::uint32_t id) {
-    const std::string what = "cannot look at BPF program " + std::to_string(id);
-    const int opened = bpf_prog_get_fd_by_id(id);
-    if (opened < 0) return failure(what, opened);
-    FileDescriptor fd(opened);
-    std::vector<std::uint32_t> map_ids(16);
-    bpf_prog_info info{};
-    info.nr_map_ids = static_cast<std::uint32_t>(map_ids.size());
-    info.map_ids = reinterpret_cast<std::uintptr_t>(map_ids.data());
-    std::uint32_t size = sizeof(info);
-    if (const int result = bpf_obj_get_info_by_fd(fd.get(), &info, &size); result < 0)
-        return failure(what, result);
-    map_ids.resize(std::min<std::size_t>(map_ids.size(), info.nr_map_ids));
-    return Program{std::move(fd), info.name, std::move(map_ids)};
-}
-
-Result<FileDescriptor> vips_map_of(const Program& program) {
-    for (const std::uint32_t id : program.map_ids) {
-        const int opened = bpf_map_get_fd_by_id(id);
-        if (opened < 0) return failure("cannot open BPF map " + std::to_string(id), opened);
-        FileDescriptor fd(opened);
-        bpf_map_info info{};
-        std::uint32_t size = sizeof(info);
-        if (const int result = bpf_obj_get_info_by_fd(fd.get(), &info, &size); result < 0)
-            return failure("cannot look at BPF map " + std::to_string(id), result);
-        if (info.name == std::string_view(kVipsMap)) return fd;
-    }
-    return Error{"BPF program " + program.name + " has no map of VIPs: it is of another version"};
-}
-
-bool has_line(const std::filesystem::path& path, const std::string& line) {
-    std::ifstream file(path);
-    for (std::string text; std::getline(file, text);)
-        if (text == line) return true;
-    return false;
-}
-
-/// The first process that has the program open, as its owner does until it dies.
-std::optional<std::string> holder_of(std::uint32_t program_id) {
-    using Directory = std::filesystem::directory_iterator;
-    const std::string line = "prog_id:\t" + std::to_string(program_id);
-    std::error_code error;  // processes come and go while we look
-    for (Directory process("/proc", error); !error && process != Directory();
-         process.increment(error)) {
-        std::string pid = process->path().filename();
-        if (pid.find_first_not_of("0123456789") != std::string::npos) continue;
-        std::error_code gone;
-        for (Directory descriptor(process->path() / "fdinfo", gone);
-             !gone && descriptor != Directory(); descriptor.increment(gone))
-            if (has_line(descriptor->path(), line)) return pid;
-    }
-    return std::nullopt;
 }
 
 Error in_use(const std::string& netdev, const std::string& pid) {
@@ -207,7 +118,7 @@ Result<BpfObject> load_tc() {
                      &bpf_object__close);
     if (!object) return errno_error("cannot read the tc filter for VIPs");
     if (const int result = bpf_object__load(object.get()); result < 0)
-        return failure("cannot load the tc filter for VIPs into the kernel", result);
+        return bpf_error("cannot load the tc filter for VIPs into the kernel", result);
     return object;
 }
 
@@ -215,7 +126,7 @@ Result<BpfObject> load_tc() {
 Result<bool> find_leftover(const bpf_tc_hook& hook, const std::string& netdev) {
     const std::uint32_t id = tc_program_at(hook);
     if (id == 0) return false;
-    Result<Program> program = program_of(id);
+    Result<BpfProgram> program = bpf_program_of(id);
     if (!program) return program.error();
     if (program.value().name != kTcProgram)
         return Error{"the place of our tc filter on " + netdev + " is taken by BPF program " +
@@ -238,7 +149,7 @@ Result<std::vector<Attached>> attached_xdp(int ifindex, const std::string& netde
     bpf_xdp_query_opts query{};
     query.sz = sizeof(query);
     if (const int result = bpf_xdp_query(ifindex, 0, &query); result < 0)
-        return failure("cannot ask for the XDP program of " + netdev, result);
+        return bpf_error("cannot ask for the XDP program of " + netdev, result);
     std::vector<Attached> found;
     if (query.drv_prog_id != 0) found.push_back({query.drv_prog_id, XDP_FLAGS_DRV_MODE});
     if (query.skb_prog_id != 0) found.push_back({query.skb_prog_id, XDP_FLAGS_SKB_MODE});
@@ -259,7 +170,7 @@ Result<std::set<VipKey>> keys_of(int map) {
     VipKey key{};
     int result = bpf_map_get_next_key(map, nullptr, &key);
     for (; result == 0; result = bpf_map_get_next_key(map, &key, &key)) keys.insert(key);
-    if (result != -ENOENT) return failure("cannot read the filtered VIPs", result);
+    if (result != -ENOENT) return bpf_error("cannot read the filtered VIPs", result);
     return keys;
 }
 
@@ -278,7 +189,7 @@ Result<VipFilter> VipFilter::attach_tc(const std::string& netdev) {
         return Error{"cannot filter VIPs on " + netdev +
                      ": this kernel has no clsact (CONFIG_NET_SCH_INGRESS)"};
     if (created < 0 && created != -EEXIST)
-        return failure("cannot make a clsact qdisc on " + netdev, created);
+        return bpf_error("cannot make a clsact qdisc on " + netdev, created);
 
     VipFilter filter;  // from here on its destructor removes what was made
     filter.hook_ = Hook::kTc;
@@ -304,7 +215,8 @@ Result<VipFilter> VipFilter::attach_tc(const std::string& netdev) {
         return Error{"cannot filter VIPs on " + netdev +
                      ": another tc filter has priority 1 there; see tc filter show dev " + netdev +
                      " ingress"};
-    if (attached < 0) return failure("cannot attach the tc filter for VIPs to " + netdev, attached);
+    if (attached < 0)
+        return bpf_error("cannot attach the tc filter for VIPs to " + netdev, attached);
     filter.program_id_ = options.prog_id;
     filter.program_ = FileDescriptor(fcntl(options.prog_fd, F_DUPFD_CLOEXEC, 0));
     filter.vips_ = FileDescriptor(fcntl(map, F_DUPFD_CLOEXEC, 0));
@@ -332,10 +244,10 @@ Result<VipFilter> VipFilter::adopt_xdp(const std::string& netdev) {
     const Result<std::vector<Attached>> attached = attached_xdp(ifindex.value(), netdev);
     if (!attached) return attached.error();
     for (const Attached& candidate : attached.value()) {
-        Result<Program> program = program_of(candidate.id);
+        Result<BpfProgram> program = bpf_program_of(candidate.id);
         if (!program) return program.error();
         if (program.value().name != kXdpProgram) continue;
-        Result<FileDescriptor> vips = vips_map_of(program.value());
+        Result<FileDescriptor> vips = bpf_map_of(program.value(), kVipsMap);
         if (!vips) return vips.error();
         VipFilter filter;
         filter.hook_ = Hook::kXdp;
@@ -356,7 +268,7 @@ Status VipFilter::remove_stale_xdp(const std::string& netdev) {
     const Result<std::vector<Attached>> attached = attached_xdp(ifindex.value(), netdev);
     if (!attached) return attached.error();
     for (const Attached& found : attached.value()) {
-        Result<Program> program = program_of(found.id);
+        Result<BpfProgram> program = bpf_program_of(found.id);
         if (!program) return program.error();
         if (program.value().name != kXdpProgram)
             return Error{netdev + " has an XDP program that is not ours (" + program.value().name +
@@ -364,10 +276,10 @@ Status VipFilter::remove_stale_xdp(const std::string& netdev) {
                          " xdp off, or use af_packet:" + netdev};
         program.value().fd.reset();  // or we would find ourselves
         if (const auto holder = holder_of(found.id)) return in_use(netdev, *holder);
-        Result<Program> again = program_of(found.id);
+        Result<BpfProgram> again = bpf_program_of(found.id);
         if (!again) return again.error();
         const int result = detach_xdp(ifindex.value(), found.mode, again.value().fd.get());
-        if (result < 0) return failure("cannot remove the old XDP program of " + netdev, result);
+        if (result < 0) return bpf_error("cannot remove the old XDP program of " + netdev, result);
     }
     return Nothing{};
 }
@@ -385,12 +297,12 @@ Status VipFilter::set_vips(std::span<const Prefix> vips) {
     for (const VipKey& key : wanted) {
         if (old.value().contains(key)) continue;
         const int result = bpf_map_update_elem(vips_.get(), &key, &kPresent, BPF_ANY);
-        if (result < 0) return failure("cannot filter another VIP on " + netdev_, result);
+        if (result < 0) return bpf_error("cannot filter another VIP on " + netdev_, result);
     }
     for (const VipKey& key : old.value()) {
         if (wanted.contains(key)) continue;
         const int result = bpf_map_delete_elem(vips_.get(), &key);
-        if (result < 0) return failure("cannot stop to filter a VIP on " + netdev_, result);
+        if (result < 0) return bpf_error("cannot stop to filter a VIP on " + netdev_, result);
     }
     return Nothing{};
 }
