@@ -73,7 +73,7 @@ struct Check {
     milliseconds timeout{1000};
     int rise = 2;
     int fall = 3;
-    int jitter_percent = 10;  ///< each interval varies by up to this much, both ways
+    int jitter_percent = 10;  ///< each interval is shorter by up to this much, never longer
 
     friend bool operator==(const Check&, const Check&) = default;
 };
