@@ -31,6 +31,36 @@ FileDescriptor new_socket() {
     return FileDescriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
 }
 
+/// 0, or the errno. With a full backlog (a stopped dataplane) it fails instead of waiting.
+int try_connect(int socket, const sockaddr_un& address) {
+    const int flags = ::fcntl(socket, F_GETFL);
+    ::fcntl(socket, F_SETFL, flags | O_NONBLOCK);
+    const auto* raw = reinterpret_cast<const sockaddr*>(&address);
+    const int outcome = ::connect(socket, raw, sizeof(sockaddr_un)) == 0 ? 0 : errno;
+    ::fcntl(socket, F_SETFL, flags);
+    return outcome;
+}
+
+/// Makes room for a new socket file. Only what nobody serves any more is removed, and only sockets.
+Status remove_stale(const std::string& path, const sockaddr_un& address) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) return Nothing{};
+    if (!S_ISSOCK(status.st_mode)) {
+        return Error{"cannot listen at " + path + ": a file that is not a socket is in the way"};
+    }
+    const FileDescriptor probe = new_socket();
+    if (!probe.is_open()) return errno_error("cannot make a socket");
+    const int outcome = try_connect(probe.get(), address);
+    if (outcome == 0 || outcome == EAGAIN) {
+        return Error{"another tandem-dataplane already listens at " + path};
+    }
+    if (outcome != ECONNREFUSED) {
+        return Error{"cannot listen at " + path + ": " + std::strerror(outcome)};
+    }
+    if (::unlink(path.c_str()) != 0) return errno_error("cannot replace " + path);
+    return Nothing{};
+}
+
 union ControlBuffer {
     cmsghdr header;
     std::array<char, CMSG_SPACE(sizeof(int) * kRegionCount)> bytes;
@@ -55,19 +85,21 @@ void take_descriptors(msghdr& message, Received& received) {
 Result<FileDescriptor> listen_at(const std::string& path) {
     const Result<sockaddr_un> address = address_of(path);
     if (!address) return address.error();
-    if (connect_to(path)) return Error{"another tandem-dataplane already listens at " + path};
-
     std::error_code error;
     const std::filesystem::path directory = std::filesystem::path(path).parent_path();
     if (!directory.empty()) std::filesystem::create_directories(directory, error);
     if (error) return Error{"cannot make " + directory.string() + ": " + error.message()};
-    std::filesystem::remove(path, error);
+    if (const Status removed = remove_stale(path, address.value()); !removed) {
+        return removed.error();
+    }
 
     FileDescriptor socket = new_socket();
     if (!socket.is_open()) return errno_error("cannot make a socket");
     const auto* raw = reinterpret_cast<const sockaddr*>(&address.value());
-    if (::bind(socket.get(), raw, sizeof(sockaddr_un)) != 0 ||
-        ::chmod(path.c_str(), S_IRUSR | S_IWUSR) != 0 || ::listen(socket.get(), kBacklog) != 0) {
+    // The mode before the file exists: nobody else gets in between.
+    if (::fchmod(socket.get(), S_IRUSR | S_IWUSR) != 0 ||
+        ::bind(socket.get(), raw, sizeof(sockaddr_un)) != 0 ||
+        ::listen(socket.get(), kBacklog) != 0) {
         return errno_error("cannot listen at " + path);
     }
     return socket;
@@ -78,9 +110,9 @@ Result<FileDescriptor> connect_to(const std::string& path) {
     if (!address) return address.error();
     FileDescriptor socket = new_socket();
     if (!socket.is_open()) return errno_error("cannot make a socket");
-    const auto* raw = reinterpret_cast<const sockaddr*>(&address.value());
-    if (::connect(socket.get(), raw, sizeof(sockaddr_un)) != 0) {
-        return errno_error("cannot reach the dataplane at " + path);
+    const int outcome = try_connect(socket.get(), address.value());
+    if (outcome != 0) {
+        return Error{"cannot reach the dataplane at " + path + ": " + std::strerror(outcome)};
     }
     return socket;
 }
@@ -101,7 +133,8 @@ Status send_hello(int socket, const Hello& hello, const std::array<int, kRegionC
         header->cmsg_len = CMSG_LEN(sizeof(int) * kRegionCount);
         std::memcpy(CMSG_DATA(header), regions.data(), sizeof(int) * kRegionCount);
     }
-    if (::sendmsg(socket, &message, MSG_NOSIGNAL) != static_cast<ssize_t>(sizeof(copy))) {
+    if (::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) !=
+        static_cast<ssize_t>(sizeof(copy))) {
         return errno_error("cannot send to the other process");
     }
     return Nothing{};
@@ -109,7 +142,11 @@ Status send_hello(int socket, const Hello& hello, const std::array<int, kRegionC
 
 Result<Received> receive_hello(int socket, int timeout_ms) {
     pollfd readable{socket, POLLIN, 0};
-    if (::poll(&readable, 1, timeout_ms) <= 0) return Error{"the other process says nothing"};
+    int ready = 0;
+    do {
+        ready = ::poll(&readable, 1, timeout_ms);
+    } while (ready < 0 && errno == EINTR);
+    if (ready <= 0) return Error{"the other process says nothing"};
 
     Received received;
     iovec data{&received.hello, sizeof(received.hello)};
@@ -119,13 +156,15 @@ Result<Received> receive_hello(int socket, int timeout_ms) {
     message.msg_iovlen = 1;
     message.msg_control = control.bytes.data();
     message.msg_controllen = control.bytes.size();
-    const ssize_t length = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    const ssize_t length = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (length == 0) return Error{"the other process closed the connection"};
     if (length < 0) return errno_error("cannot receive from the other process");
     take_descriptors(message, received);
 
+    received.hello.refusal.back() = '\0';
     const Hello& hello = received.hello;
-    if (length != static_cast<ssize_t>(sizeof(hello)) || hello.magic != Hello::kMagic) {
+    if (length != static_cast<ssize_t>(sizeof(hello)) || (message.msg_flags & MSG_TRUNC) != 0 ||
+        hello.magic != Hello::kMagic) {
         return Error{"the other process does not speak Tandem's protocol"};
     }
     if (hello.layout_version != kLayoutVersion) {

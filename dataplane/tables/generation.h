@@ -30,6 +30,12 @@ static_assert(sizeof(ReaderCell) == kCacheLineBytes);
 struct alignas(kCacheLineBytes) GenerationCell {
     std::atomic<std::uint64_t> published{0};
     std::atomic<std::uint64_t> oldest_intact{0};  ///< older generations may be overwritten
+
+    /// To be called before any of the older generations' memory is written again.
+    void raise_oldest_intact(std::uint64_t generation) {
+        oldest_intact.store(generation, std::memory_order_relaxed);
+        std::atomic_thread_fence(std::memory_order_release);  // pairs with still_intact()
+    }
 };
 
 /// One reader's view of one writer's generations. Not shared between threads.
@@ -53,6 +59,10 @@ class GenerationReader {
     std::uint64_t adopt() {
         const std::uint64_t current = generations_->published.load(std::memory_order_acquire);
         if (current != adopted_) {
+            if (adopted_ == 0) {  // the first ever: until now the writer has not counted us
+                join();
+                return adopted_;
+            }
             adopted_ = current;
             cell_->adopted.store(current, std::memory_order_release);
         }

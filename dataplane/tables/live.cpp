@@ -5,8 +5,9 @@ namespace tandem::tables {
 bool LiveView::open(const Region& region, std::uint64_t generation) {
     const std::span<const BlockRef> references = region.references(generation);
     if (references.size() < kLiveFixedBlocks) return false;
-    const std::span<const LiveHead> head = region.array<LiveHead>(references[kLiveHead]);
-    if (head.empty()) return false;
+    const std::span<const LiveHead> heads = region.array<LiveHead>(references[kLiveHead]);
+    if (heads.empty()) return false;
+    const LiveHead head = read_once(heads[0]);
 
     std::vector<Pool> pools;
     for (const LivePool& pool : region.array<LivePool>(references[kLivePools])) {
@@ -16,8 +17,8 @@ bool LiveView::open(const Region& region, std::uint64_t generation) {
     }
     generation_ = generation;
     pools_ = std::move(pools);
-    vips_ = VipTable(head[0].vips, region.array<VipEntry>(references[kLiveVips]));
-    hash_ = KeyedHash(head[0].hash_key);
+    vips_ = VipTable(head.vips, region.array<VipEntry>(references[kLiveVips]));
+    hash_ = KeyedHash(head.hash_key);
     backends_ = region.array<LiveBackend>(references[kLiveBackends]);
     return true;
 }

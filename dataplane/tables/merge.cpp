@@ -15,6 +15,24 @@ std::uint32_t host_mask(std::uint8_t prefix_length) {
     return htonl((1U << host_bits) - 1);
 }
 
+/// What would leave room for nonsense in the live tables. Indices out of bounds do not: who follows
+/// them looks first.
+std::optional<Error> contradiction(const PlanView& plan) {
+    if (plan.vips.size() > kVipsMax || plan.pools.size() > kPoolsMax ||
+        plan.backends.size() > kBackendsMax + 1) {
+        return Error{"the plan has more VIPs, pools or backends than there may be"};
+    }
+    for (const PlanVip& shared : plan.vips) {
+        const PlanVip vip = read_once(shared);
+        if (vip.prefix_length > 128 || vip.port_first > vip.port_last ||
+            vip.pool >= plan.pools.size()) {
+            return Error{"VIP " + std::string(vip.name.view()) +
+                         ": its prefix, ports or pool are not possible"};
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 Result<std::vector<BlockRef>> Merger::merge(const Region& plan_region, const PlanView& plan,
@@ -35,6 +53,7 @@ void Merger::published(bool done) {
 
 Result<std::vector<BlockRef>> Merger::write(const Region& plan_region, const PlanView& plan,
                                             std::uint64_t plan_generation) {
+    if (std::optional<Error> error = contradiction(plan)) return *error;
     const BuiltVipTable vips = build_vip_table(plan.vips);
     Result<BlockRef> head = write_head(plan, plan_generation, vips.shape);
     if (!head) return head.error();
@@ -51,7 +70,7 @@ Result<std::vector<BlockRef>> Merger::write(const Region& plan_region, const Pla
     const std::span<LivePool> pools = live_->array<LivePool>(pool_block.value());
     merging_.clear();
     for (std::size_t i = 0; i < plan.pools.size(); ++i) {
-        const PlanPool& pool = plan.pools[i];
+        const PlanPool pool = read_once(plan.pools[i]);
         if (i < merged_.size() && merged_[i].plan == pool.slots) {
             merging_.push_back(merged_[i]);
         } else {
@@ -79,25 +98,29 @@ Result<BlockRef> Merger::write_head(const PlanView& plan, std::uint64_t plan_gen
 Result<BlockRef> Merger::write_backends(const PlanView& plan) {
     Result<BlockRef> block = live_->allocate(plan.backends.size() * sizeof(LiveBackend));
     if (!block) return block;
-    std::ranges::transform(plan.backends, live_->array<LiveBackend>(block.value()).begin(),
-                           [&](const PlanBackend& backend) { return live_backend(plan, backend); });
+    std::ranges::transform(
+        plan.backends, live_->array<LiveBackend>(block.value()).begin(),
+        [&](const PlanBackend& backend) { return live_backend(plan, read_once(backend)); });
     return block;
 }
 
 LiveBackend Merger::live_backend(const PlanView& plan, const PlanBackend& backend) const {
     LiveBackend live;
     if (backend.health == HealthState::kUnused || backend.pool >= plan.pools.size()) return live;
-    const PlanPool& pool = plan.pools[backend.pool];
+    const PlanPool pool = read_once(plan.pools[backend.pool]);
     live.mode = pool.mode;
     live.address = backend.address;
     if (backend.next_hop == 0 || backend.next_hop >= plan.next_hops.size()) return live;
-    const PlanNextHop& next_hop = plan.next_hops[backend.next_hop];
+    const PlanNextHop next_hop = read_once(plan.next_hops[backend.next_hop]);
     if (next_hop.port >= ports_.size()) return live;
 
-    live.outer_source = pool.has_tunnel_source
+    // A pool may have backends of both families; its tunnel source fits those of one.
+    const bool has_own_source =
+        pool.has_tunnel_source && pool.tunnel_source.is_v4() == backend.address.is_v4();
+    live.outer_source = has_own_source
                             ? Prefix{pool.tunnel_source, pool.tunnel_source_length}.network()
                             : next_hop.source;
-    live.outer_source_mask = pool.has_tunnel_source ? host_mask(pool.tunnel_source_length) : 0;
+    live.outer_source_mask = has_own_source ? host_mask(pool.tunnel_source_length) : 0;
     live.destination_mac = next_hop.mac;
     live.source_mac = ports_[next_hop.port].mac;
     live.mtu = ports_[next_hop.port].mtu;

@@ -23,7 +23,8 @@ inline constexpr Duration kReaderStallLimit = std::chrono::seconds(2);
 class Publisher {
   public:
     /// Takes over a region, new or published to by an earlier process. `readers` are the cells of
-    /// all possible readers; whoever is not running has 0 there.
+    /// all possible readers; whoever is not running has 0 there. If what is published contradicts
+    /// itself, none of it is kept: current() is empty, and readers see it as no longer intact.
     Publisher(Region& region, std::span<const ReaderCell> readers);
 
     /// The current generation's blocks: what a successor starts from. Empty before the first.
@@ -37,8 +38,9 @@ class Publisher {
         return region_->array<T>(block);
     }
 
-    /// Makes `references` the live generation and returns its number. Blocks allocated since the
-    /// last publish and not among them are freed. Errors: every root is held by a reader.
+    /// Makes `references` the live generation and returns its number: at least one block, each of
+    /// current() or allocated since. Those allocated and not among them are freed. Errors: every
+    /// root is held by a reader.
     Result<std::uint64_t> publish(std::vector<BlockRef> references);
     /// Gives back blocks allocated since the last publish.
     void abandon();
@@ -60,8 +62,10 @@ class Publisher {
         bool behind = false;
     };
 
-    void recover();
-    void claim(const BlockRef& block);
+    bool recover();
+    void start_anew();
+    void free_arena();
+    bool claim(const BlockRef& block);
     void release(const BlockRef& block);
     [[nodiscard]] std::uint64_t oldest_adopted(Instant now, std::size_t& stalled);
 

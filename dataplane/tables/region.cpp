@@ -2,6 +2,9 @@
 
 #include <bit>
 #include <fcntl.h>
+#include <fstream>
+#include <limits>
+#include <linux/memfd.h>
 #include <new>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -13,6 +16,7 @@ namespace {
 
 constexpr std::size_t kHugePageBytes = std::size_t{2} << 20U;
 constexpr std::size_t kBlockAlignment = 4096;
+constexpr std::size_t kSizeMax = std::size_t{1} << 44U;  // far from any overflow
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 constexpr std::size_t round_up(std::size_t value, std::size_t unit) {
@@ -21,6 +25,39 @@ constexpr std::size_t round_up(std::size_t value, std::size_t unit) {
 
 std::string mebibytes(std::size_t bytes) {
     return std::to_string(bytes >> 20U) + " MiB";
+}
+
+/// What can be taken without anything being killed for it. The kernel gives pages of shared memory
+/// one by one and finds out too late that there are not enough.
+std::size_t available_bytes() {
+    std::ifstream memory("/proc/meminfo");
+    std::string word;
+    while (memory >> word) {
+        std::size_t kibibytes = 0;
+        if (word == "MemAvailable:" && memory >> kibibytes) return kibibytes << 10U;
+    }
+    return std::numeric_limits<std::size_t>::max();
+}
+
+Result<FileDescriptor> allocate_memory(std::size_t size_bytes, bool huge) {
+    const std::string wanted =
+        "cannot get " + mebibytes(size_bytes) + (huge ? " of huge pages" : "") + " for the tables";
+    if (!huge && size_bytes > available_bytes()) {
+        return Error{wanted + ": this machine has " + mebibytes(available_bytes()) + " left"};
+    }
+    const unsigned page_flags = huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0U;
+    FileDescriptor fd(
+        ::memfd_create("tandem-tables", MFD_CLOEXEC | MFD_ALLOW_SEALING | page_flags));
+    if (!fd.is_open()) return errno_error("cannot create shared memory for the tables");
+    // fallocate, so that memory that is missing is an error here and not SIGBUS on the packet path.
+    if (::ftruncate(fd.get(), static_cast<off_t>(size_bytes)) != 0 ||
+        ::fallocate(fd.get(), 0, 0, static_cast<off_t>(size_bytes)) != 0) {
+        return errno_error(wanted);
+    }
+    if (::fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) {
+        return errno_error("cannot seal the tables' shared memory");
+    }
+    return fd;
 }
 
 Result<std::byte*> map_memory(int fd, std::size_t size_bytes, Access access) {
@@ -36,24 +73,21 @@ Result<std::byte*> map_memory(int fd, std::size_t size_bytes, Access access) {
 Result<Region> Region::create(RegionKind kind, std::size_t fixed_size_bytes,
                               std::size_t arena_size_bytes, Pages pages) {
     const bool huge = pages == Pages::kHuge;
+    if (fixed_size_bytes > kSizeMax || arena_size_bytes > kSizeMax) {
+        return Error{"cannot get " + mebibytes(arena_size_bytes) + " for the tables"};
+    }
     const std::size_t fixed_offset = round_up(sizeof(RegionHeader), kBlockAlignment);
     const std::size_t arena_offset = fixed_offset + round_up(fixed_size_bytes, kBlockAlignment);
     const std::size_t size_bytes =
         round_up(arena_offset + arena_size_bytes, huge ? kHugePageBytes : kBlockAlignment);
 
-    FileDescriptor fd(::memfd_create("tandem-tables",
-                                     MFD_CLOEXEC | MFD_ALLOW_SEALING | (huge ? MFD_HUGETLB : 0U)));
-    if (!fd.is_open()) return errno_error("cannot create shared memory for the tables");
-    // fallocate, so that memory that is missing is an error here and not SIGBUS on the packet path.
-    if (::ftruncate(fd.get(), static_cast<off_t>(size_bytes)) != 0 ||
-        ::fallocate(fd.get(), 0, 0, static_cast<off_t>(size_bytes)) != 0) {
-        return errno_error("cannot get " + mebibytes(size_bytes) + (huge ? " of huge pages" : "") +
-                           " for the tables");
+    std::uint64_t instance_id = 0;
+    if (::getrandom(&instance_id, sizeof(instance_id), 0) < 0) {
+        return errno_error("cannot get random bytes");
     }
-    if (::fcntl(fd.get(), F_ADD_SEALS, kSeals) != 0) {
-        return errno_error("cannot seal the tables' shared memory");
-    }
-    Result<std::byte*> base = map_memory(fd.get(), size_bytes, Access::kReadWrite);
+    Result<FileDescriptor> fd = allocate_memory(size_bytes, huge);
+    if (!fd) return fd.error();
+    Result<std::byte*> base = map_memory(fd.value().get(), size_bytes, Access::kReadWrite);
     if (!base) return base.error();
 
     auto* header = new (base.value()) RegionHeader{};
@@ -64,10 +98,8 @@ Result<Region> Region::create(RegionKind kind, std::size_t fixed_size_bytes,
     header->fixed_offset = fixed_offset;
     header->fixed_size_bytes = fixed_size_bytes;
     header->arena_offset = arena_offset;
-    if (::getrandom(&header->instance_id, sizeof(header->instance_id), 0) < 0) {
-        return errno_error("cannot get random bytes");
-    }
-    return Region(std::move(fd), base.value(), size_bytes);
+    header->instance_id = instance_id;
+    return Region(std::move(fd.value()), base.value(), size_bytes);
 }
 
 Result<Region> Region::map(FileDescriptor fd, RegionKind kind, std::size_t fixed_size_bytes,
@@ -95,7 +127,9 @@ Result<Region> Region::map(FileDescriptor fd, RegionKind kind, std::size_t fixed
     }
     if (header.kind != kind || header.size_bytes != size_bytes ||
         header.fixed_size_bytes != fixed_size_bytes || header.arena_offset > size_bytes ||
-        header.fixed_offset + fixed_size_bytes > header.arena_offset) {
+        header.arena_offset % kBlockAlignment != 0 || header.fixed_offset % kBlockAlignment != 0 ||
+        header.fixed_offset < sizeof(RegionHeader) || header.fixed_offset > header.arena_offset ||
+        fixed_size_bytes > header.arena_offset - header.fixed_offset) {
         return Error{"the tables' memory is of another kind or size than expected"};
     }
     return region;
@@ -122,12 +156,14 @@ bool Region::inside_arena(const BlockRef& block) const {
            block.size_bytes <= size_bytes_ - block.offset && block.offset % kCacheLineBytes == 0;
 }
 
-std::span<std::byte> Region::bytes(const BlockRef& block) {
+std::span<std::byte> Region::bytes(const BlockRef& shared) {
+    const BlockRef block = read_once(shared);
     if (!inside_arena(block)) return {};
     return {base_ + block.offset, block.size_bytes};
 }
 
-std::span<const std::byte> Region::bytes(const BlockRef& block) const {
+std::span<const std::byte> Region::bytes(const BlockRef& shared) const {
+    const BlockRef block = read_once(shared);
     if (!inside_arena(block)) return {};
     return {base_ + block.offset, block.size_bytes};
 }

@@ -29,6 +29,15 @@ struct BlockRef {
     friend bool operator==(const BlockRef&, const BlockRef&) = default;
 };
 
+/// A copy of a record in shared memory. A reader that slept too long reads memory that is being
+/// reused, so what it checks has to be the very value that it then uses.
+template <class T>
+T read_once(const T& shared) {
+    const T copy = shared;
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // so the compiler cannot read it again
+    return copy;
+}
+
 /// Where a published generation is found: a block that holds nothing but the references of the
 /// blocks the generation consists of.
 struct RootSlot {

@@ -17,15 +17,23 @@ std::size_t table_size(std::size_t entries) {
     return entries == 0 ? 0 : std::bit_ceil(2 * entries);
 }
 
+bool same_key(const VipEntry& a, const VipEntry& b) {
+    return std::tie(a.address, a.port_first, a.protocol, a.prefix_length) ==
+           std::tie(b.address, b.port_first, b.protocol, b.prefix_length);
+}
+
+/// Of two entries with one key the first stays.
 void insert(std::span<VipEntry> table, const VipEntry& entry, std::size_t hash) {
     const std::size_t mask = table.size() - 1;
-    while (table[hash & mask].used) ++hash;
+    for (; table[hash & mask].used; ++hash) {
+        if (same_key(table[hash & mask], entry)) return;
+    }
     table[hash & mask] = entry;
     table[hash & mask].used = true;
 }
 
-bool is_exact(const PlanVip& vip) {
-    return vip.prefix_length == kSingleAddress && vip.port_first == vip.port_last;
+bool is_exact(const VipEntry& entry) {
+    return entry.prefix_length == kSingleAddress && entry.port_first == entry.port_last;
 }
 
 VipEntry entry_of(const PlanVip& vip, std::size_t index) {
@@ -40,11 +48,6 @@ VipEntry entry_of(const PlanVip& vip, std::size_t index) {
     return entry;
 }
 
-bool same_key(const VipEntry& a, const VipEntry& b) {
-    return std::tie(a.address, a.port_first, a.protocol) ==
-           std::tie(b.address, b.port_first, b.protocol);
-}
-
 bool narrower(const VipEntry& a, const VipEntry& b) {
     return a.port_last - a.port_first < b.port_last - b.port_first;
 }
@@ -55,14 +58,10 @@ BuiltVipTable build_vip_table(std::span<const PlanVip> vips) {
     std::vector<VipEntry> exact;
     std::map<std::pair<std::uint8_t, IpAddress>, std::vector<VipEntry>> networks;
     for (std::size_t i = 0; i < vips.size(); ++i) {
-        const VipEntry entry = entry_of(vips[i], i);
+        const VipEntry entry = entry_of(read_once(vips[i]), i);
+        if (entry.prefix_length > kSingleAddress) continue;
         std::vector<VipEntry>& wide = networks[{entry.prefix_length, entry.address}];
-        if (!is_exact(vips[i])) {
-            wide.push_back(entry);
-        } else if (std::ranges::none_of(
-                       exact, [&](const VipEntry& other) { return same_key(other, entry); })) {
-            exact.push_back(entry);
-        }
+        (is_exact(entry) ? exact : wide).push_back(entry);
     }
 
     BuiltVipTable built;
