@@ -3,6 +3,7 @@
 Called by tests/run. Every part returns Counts; the last line printed is their sum.
 """
 import argparse
+import functools
 import os
 import pathlib
 import subprocess
@@ -62,8 +63,15 @@ def counts_of(junit, exit_code):
     return counts
 
 
-def build(directory, sanitizers):
-    """A release build in build/, or one with sanitizers beside it. False when it failed."""
+def directory_of(sanitizers):
+    """build/ is the release build; each list of sanitizers has one of its own beside it."""
+    return ROOT / "-".join(["build", *filter(None, sanitizers.split(","))])
+
+
+@functools.cache
+def is_built(sanitizers):
+    """Builds all of it, once a run. False when that failed."""
+    directory = directory_of(sanitizers)
     options = ["-Dbuildtype=debugoptimized", "-Db_lto=false", "-Db_lundef=false",
                f"-Db_sanitize={sanitizers}"] if sanitizers else []
     if not (directory / "build.ninja").exists():
@@ -109,32 +117,41 @@ def lint(directory):
 
 
 PARTS = {part.__name__: part for part in (lint, unit, packet, net)}
+SANITIZERS = {"asan": "address,undefined", "tsan": "thread"}
+EVERYTHING = ["lint", "unit", "packet", "net", "asan-unit", "asan-packet", "tsan-unit"]
+
+
+def parse(name):
+    """The function of a part and the sanitizers to build with; KeyError when there is none."""
+    sanitizer, _, part = name.rpartition("-")
+    return PARTS[part], SANITIZERS[sanitizer] if sanitizer else ""
+
+
+def run_part(name):
+    part, sanitizers = parse(name)
+    started = time.monotonic()
+    print(f"tests/run: {name}", flush=True)
+    if part is lint or is_built(sanitizers):
+        counts = part(directory_of(sanitizers))
+    else:
+        print(f"tests/run: {name}: the build failed")
+        counts = Counts(failed=1)
+    print(f"tests/run: {name}: {counts} in {time.monotonic() - started:.0f} s")
+    return counts
 
 
 def main():
     parser = argparse.ArgumentParser(prog="tests/run", description="Runs Tandem's tests.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all")
-    parser.add_argument("--sanitize", metavar="LIST", default="",
-                        help="build with these sanitizers, e.g. address,undefined or thread")
-    arguments = parser.parse_args()
-    for part in arguments.parts:
-        if part not in PARTS:
-            parser.error(f"there is no part {part!r}; the parts are {', '.join(PARTS)}")
-    parts = arguments.parts or list(PARTS)
-
-    suffix = "-" + arguments.sanitize.replace(",", "-") if arguments.sanitize else ""
-    directory = ROOT / f"build{suffix}"
-    total = Counts()
-    if not build(directory, arguments.sanitize):
-        print("tests/run: the build failed")
-        total.failed += 1
-    else:
-        for part in parts:
-            started = time.monotonic()
-            print(f"tests/run: {part}", flush=True)
-            counts = PARTS[part](directory)
-            print(f"tests/run: {part}: {counts} in {time.monotonic() - started:.0f} s")
-            total += counts
+    parser.add_argument("parts", nargs="*", metavar="PART",
+                        help=f"of {', '.join(PARTS)}; with asan- or tsan- before it, in a build "
+                             f"with those sanitizers. None: {' '.join(EVERYTHING)}")
+    names = parser.parse_args().parts or EVERYTHING
+    for name in names:
+        try:
+            parse(name)
+        except KeyError:
+            parser.error(f"there is no part {name!r}; see --help")
+    total = sum((run_part(name) for name in names), Counts())
     print(total)
     return 0 if total.failed == 0 and total.passed > 0 else 1
 
