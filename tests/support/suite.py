@@ -92,8 +92,6 @@ def unit(directory):
 
 
 def pytest(part, directory):
-    if not list((ROOT / "tests" / part).glob("test_*.py")):
-        return Counts()
     with tempfile.TemporaryDirectory() as scratch:
         junit = pathlib.Path(scratch) / "junit.xml"
         code = run(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}",
