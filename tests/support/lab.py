@@ -215,22 +215,27 @@ def _namespaces():
     return [line.split()[0] for line in command("ip", "netns", "list").splitlines() if line]
 
 
+def _kill_all_in(namespace):
+    """Kills the processes in a namespace. Returns those it found."""
+    pids = command("ip", "netns", "pids", namespace).split()
+    for pid in pids:
+        try:
+            os.kill(int(pid), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    return pids
+
+
 def _remove(lab_name):
     """Ends what still runs in a lab's namespaces, then removes them and the lab's files."""
     for namespace in _namespaces():
-        if not namespace.startswith(lab_name + "-"):
-            continue
-
-        def occupied():
-            pids = command("ip", "netns", "pids", namespace).split()
-            for pid in pids:
-                try:
-                    os.kill(int(pid), signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            return pids
-        wait_until(lambda: not occupied(), f"the end of all processes in {namespace}")
-        command("ip", "netns", "del", namespace)
+        if namespace.startswith(lab_name + "-"):
+            try:
+                wait_until(lambda: not _kill_all_in(namespace), f"the end of all in {namespace}")
+                command("ip", "netns", "del", namespace)
+            except RuntimeError:  # two runs may sweep at the same time
+                if namespace in _namespaces():
+                    raise
     shutil.rmtree(pathlib.Path(tempfile.gettempdir()) / lab_name, ignore_errors=True)
 
 
