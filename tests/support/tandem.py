@@ -128,6 +128,7 @@ class Tandem:
     def counters(self):
         """What the workers counted, by name, from DPDK's telemetry socket."""
         path = self.lab.directory / "dpdk" / "tandem" / "dpdk_telemetry.v2"
+        assert path.exists(), f"the dataplane has no telemetry socket {path}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as telemetry:
             telemetry.settimeout(10)
             telemetry.connect(str(path))
