@@ -1,0 +1,312 @@
+#include "dataplane/tables/merge.h"
+
+#include <arpa/inet.h>
+#include <functional>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/tables/plan_content.h"
+#include "tests/unit/tables/stamped.h"
+
+namespace tandem::tables {
+namespace {
+
+constexpr std::size_t kArenaPages = 200;
+
+IpAddress ip(const char* text) {
+    return *IpAddress::parse(text);
+}
+
+/// One VIP, one pool of two backends behind one next hop each.
+PlanContent small_plan() {
+    PlanContent plan;
+    plan.head.hash_key.bytes = {1, 2, 3};
+    PlanVip vip;
+    vip.address = ip("203.0.113.10");
+    vip.protocol = 6;
+    vip.port_first = vip.port_last = 80;
+    plan.vips = {vip};
+    PlanPool pool;
+    pool.name = Name("web");
+    pool.slot_count = 101;
+    plan.pools = {pool};
+    plan.owners.emplace_back(101, BackendIndex{1});
+    plan.owners[0][7] = 2;
+
+    for (const char* address : {"10.0.0.11", "10.0.0.12"}) {
+        PlanBackend backend;
+        backend.address = ip(address);
+        backend.health = HealthState::kUp;
+        backend.next_hop = static_cast<std::uint16_t>(plan.backends.size());
+        plan.backends.push_back(backend);
+        PlanNextHop next_hop;
+        next_hop.address = backend.address;
+        next_hop.source = ip("10.0.0.1");
+        next_hop.mac = {2, 0, 0, 0, 0, static_cast<std::uint8_t>(plan.next_hops.size())};
+        next_hop.port = static_cast<std::uint8_t>(plan.next_hops.size() - 1);
+        next_hop.resolved = true;
+        plan.next_hops.push_back(next_hop);
+    }
+    return plan;
+}
+
+std::vector<PortInfo> two_ports() {
+    std::vector<PortInfo> ports(2);
+    ports[0].mac = {6, 0, 0, 0, 0, 1};
+    ports[0].mtu = 1500;
+    ports[1].mac = {6, 0, 0, 0, 0, 2};
+    ports[1].mtu = 9000;
+    return ports;
+}
+
+/// Control and main core in one process.
+class Both {
+  public:
+    explicit Both(std::size_t live_pages = kArenaPages)
+        : plan_region_(new_region(RegionKind::kPlan, 0, kArenaPages * kPageBytes)),
+          live_region_(new_region(RegionKind::kLive, sizeof(LiveFixed), live_pages * kPageBytes)) {}
+
+    Result<std::vector<BlockRef>> merge(PlanContent& content) {
+        const std::uint64_t generation = publish_plan(plan_publisher_, content).value();
+        plan_publisher_.collect(Instant{});
+        const std::optional<PlanView> plan = PlanView::open(plan_region_, generation);
+        CHECK(plan.has_value());
+        return merger_.merge(plan_region_, *plan, generation);
+    }
+
+    /// Merges, publishes and opens what is live then.
+    LiveView apply(PlanContent& content) {
+        Result<std::vector<BlockRef>> references = merge(content);
+        CHECK(references.has_value());
+        const Result<std::uint64_t> generation = live_.publish(std::move(references.value()));
+        merger_.published(generation.has_value());
+        live_.collect(Instant{});
+        return view();
+    }
+
+    LiveBackend backend(PlanContent& content, std::size_t index = 1) {
+        const LiveView live = apply(content);
+        EXPECT_EQ(live.backends().size(), content.backends.size());
+        return live.backends()[index];
+    }
+
+    LiveView view() {
+        LiveView view;
+        EXPECT_TRUE(view.open(live_region_, live_.generation()));
+        return view;
+    }
+
+    Publisher& live() { return live_; }
+    Merger& merger() { return merger_; }
+    Region& live_region() { return live_region_; }
+    Publisher& plan_publisher() { return plan_publisher_; }
+
+  private:
+    Region plan_region_;
+    Region live_region_;
+    std::vector<PortInfo> ports_ = two_ports();
+    Publisher plan_publisher_{plan_region_, {}};
+    Publisher live_{live_region_, {}};
+    Merger merger_{live_, ports_};
+};
+
+TEST(Merge, ABackendGetsEverythingThatAPacketToItNeeds) {
+    Both both;
+    PlanContent plan = small_plan();
+    plan.pools[0].mode = ForwardMode::kL2;
+    const LiveView live = both.apply(plan);
+    ASSERT_EQ(live.backends().size(), 3U);
+    EXPECT_FALSE(live.backends()[kNoBackend].reachable);
+
+    const LiveBackend& second = live.backends()[2];
+    EXPECT_EQ(second.address, ip("10.0.0.12"));
+    EXPECT_EQ(second.outer_source, ip("10.0.0.1"));
+    EXPECT_EQ(second.outer_source_mask, 0U);
+    EXPECT_EQ(second.destination_mac, (std::array<std::uint8_t, 6>{2, 0, 0, 0, 0, 2}));
+    EXPECT_EQ(second.source_mac, (std::array<std::uint8_t, 6>{6, 0, 0, 0, 0, 2}));
+    EXPECT_EQ(second.mtu, 9000);
+    EXPECT_EQ(second.port, 1);
+    EXPECT_EQ(second.mode, ForwardMode::kL2);
+    EXPECT_TRUE(second.reachable);
+    EXPECT_EQ(live.backends()[1].mtu, 1500);
+    EXPECT_EQ(live.backends()[1].port, 0);
+}
+
+TEST(Merge, SlotsVipsAndKeyReachTheWorkers) {
+    Both both;
+    PlanContent plan = small_plan();
+    const LiveView live = both.apply(plan);
+    ASSERT_EQ(live.pools().size(), 1U);
+    ASSERT_EQ(live.pools()[0].slot_count, 101U);
+    for (std::uint32_t i = 0; i < 101; ++i) {
+        EXPECT_EQ(live.pools()[0].slots[i].owner, i == 7 ? 2 : 1);
+        EXPECT_EQ(live.pools()[0].slots[i].steady, Slot::kSteady);
+    }
+    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 80).vip, 0);
+    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 81).vip, kNoVip);
+    EXPECT_EQ(live.hash().of_pair(1, 2), KeyedHash(plan.head.hash_key).of_pair(1, 2));
+    EXPECT_EQ(live.generation(), 1U);
+}
+
+struct SourceCase {
+    const char* backend;
+    const char* source;  ///< nullptr: none configured
+    const char* outer_source;
+    std::uint32_t varying;  ///< host order
+};
+
+TEST(Merge, TheTunnelSourceVariesBelowItsPrefix) {
+    for (const SourceCase& c : {SourceCase{"10.0.0.11", nullptr, "10.0.0.1", 0},
+                                {"10.0.0.11", "192.0.2.77/24", "192.0.2.0", 0xff},
+                                {"10.0.0.11", "192.0.2.77/32", "192.0.2.77", 0},
+                                {"10.0.0.11", "192.0.2.77/31", "192.0.2.76", 1},
+                                {"10.0.0.11", "10.0.0.0/8", "10.0.0.0", 0x00ff'ffff},
+                                {"2001:db8::11", "2001:db8:5::9/64", "2001:db8:5::", 0xffff'ffff},
+                                {"2001:db8::11", "2001:db8:5::99/120", "2001:db8:5::", 0xff},
+                                {"2001:db8::11", "2001:db8:5::9/128", "2001:db8:5::9", 0},
+                                // The other family: the port's own address, as if none were given.
+                                {"2001:db8::11", "192.0.2.0/24", "10.0.0.1", 0},
+                                {"10.0.0.11", "2001:db8:5::/64", "10.0.0.1", 0}}) {
+        Both both;
+        PlanContent plan = small_plan();
+        plan.backends[1].address = ip(c.backend);
+        if (c.source != nullptr) {
+            const Prefix prefix = *Prefix::parse(c.source);
+            plan.pools[0].has_tunnel_source = true;
+            plan.pools[0].tunnel_source = prefix.address;
+            plan.pools[0].tunnel_source_length = prefix.length;
+        }
+        const LiveBackend backend = both.backend(plan);
+        const std::string what =
+            std::string(c.backend) + " from " + (c.source != nullptr ? c.source : "nothing");
+        EXPECT_EQ(backend.outer_source.str(), c.outer_source) << what;
+        EXPECT_EQ(ntohl(backend.outer_source_mask), c.varying) << what;
+    }
+}
+
+TEST(Merge, ABackendWithoutAWayToItIsNotReachable) {
+    const std::pair<const char*, std::function<void(PlanContent&)>> cases[] = {
+        {"no next hop", [](PlanContent& plan) { plan.backends[1].next_hop = 0; }},
+        {"unknown next hop", [](PlanContent& plan) { plan.backends[1].next_hop = 999; }},
+        {"next hop without MAC", [](PlanContent& plan) { plan.next_hops[1].resolved = false; }},
+        {"unknown port", [](PlanContent& plan) { plan.next_hops[1].port = 2; }},
+        {"unknown pool", [](PlanContent& plan) { plan.backends[1].pool = 1; }},
+        {"unused", [](PlanContent& plan) { plan.backends[1].health = HealthState::kUnused; }}};
+    for (const auto& [name, change] : cases) {
+        Both both;
+        PlanContent plan = small_plan();
+        change(plan);
+        EXPECT_FALSE(both.backend(plan, 1).reachable) << name;
+        EXPECT_TRUE(both.view().backends()[2].reachable) << name;
+    }
+}
+
+TEST(Merge, ADeadBackendStaysReachable) {
+    Both both;
+    PlanContent plan = small_plan();
+    plan.backends[1].health = HealthState::kDown;  // the slots say who gets what, not this
+    EXPECT_TRUE(both.backend(plan).reachable);
+}
+
+TEST(Merge, APlanThatContradictsItselfIsAnErrorAndLeavesWhatIsLive) {
+    const std::pair<const char*, std::function<void(PlanContent&)>> cases[] = {
+        {"pool web: the plan has 101 slots where it says 102",
+         [](PlanContent& plan) { plan.pools[0].slot_count = 102; }},
+        {"where it says 101", [](PlanContent& plan) { plan.owners[0].resize(100); }},
+        {"pool web: the plan has 0 slots",
+         [](PlanContent& plan) {
+             plan.owners[0].clear();
+             plan.pools[0].slots = {};
+             plan.pools[0].slot_count = 0;
+         }},
+        {"prefix", [](PlanContent& plan) { plan.vips[0].prefix_length = 129; }},
+        {"ports", [](PlanContent& plan) { plan.vips[0].port_first = 81; }},
+        {"pool", [](PlanContent& plan) { plan.vips[0].pool = 1; }},
+        {"more VIPs", [](PlanContent& plan) { plan.vips.resize(kVipsMax + 1); }}};
+    for (const auto& [complaint, change] : cases) {
+        Both both(2000);
+        PlanContent plan = small_plan();
+        both.apply(plan);
+        const std::size_t free = both.live().free_bytes();
+
+        PlanContent bad = small_plan();
+        change(bad);
+        const Result<std::vector<BlockRef>> refused = both.merge(bad);
+        ASSERT_FALSE(refused) << complaint;
+        EXPECT_NE(refused.error().message.find(complaint), std::string::npos)
+            << refused.error().message;
+        EXPECT_EQ(both.live().free_bytes(), free) << complaint;
+        EXPECT_EQ(both.live().generation(), 1U);
+
+        plan.owners[0][3] = 2;
+        EXPECT_EQ(both.apply(plan).pools()[0].slots[3].owner, 2) << complaint;
+    }
+}
+
+TEST(Merge, AnUnchangedPoolKeepsItsBlocks) {
+    Both both;
+    PlanContent plan = small_plan();
+    plan.pools.push_back(plan.pools[0]);
+    plan.owners.emplace_back(1009, BackendIndex{2});
+    plan.pools[1].slot_count = 1009;
+    const LiveView before = both.apply(plan);
+
+    plan.owners[1].clear();        // kept as it is
+    plan.owners[0][0] = 2;         // written again
+    plan.next_hops[1].mac[5] = 9;  // a neighbour's new MAC copies no slot by itself
+    const LiveView after = both.apply(plan);
+    EXPECT_EQ(after.pools()[1].slots, before.pools()[1].slots);
+    EXPECT_NE(after.pools()[0].slots, before.pools()[0].slots);
+    EXPECT_EQ(after.pools()[0].slots[0].owner, 2);
+    EXPECT_EQ(after.backends()[1].destination_mac[5], 9);
+}
+
+TEST(Merge, WhatCouldNotBePublishedIsGivenBackAndMergedAnew) {
+    Both both;
+    PlanContent plan = small_plan();
+    both.apply(plan);
+    const std::size_t free = both.live().free_bytes();
+    plan.owners[0][3] = 2;
+    ASSERT_TRUE(both.merge(plan));
+    EXPECT_LT(both.live().free_bytes(), free);
+    both.merger().published(false);
+    EXPECT_EQ(both.live().free_bytes(), free);
+
+    plan.owners[0].clear();  // the plan's block is the one that was merged in vain
+    EXPECT_EQ(both.apply(plan).pools()[0].slots[3].owner, 2);
+}
+
+TEST(Merge, AFullRegionIsAnErrorThatLosesNothing) {
+    Both both(12);
+    PlanContent plan = small_plan();
+    both.apply(plan);
+    const std::size_t free = both.live().free_bytes();
+    plan.pools[0].slot_count = 65'537;
+    plan.owners[0].assign(65'537, BackendIndex{1});
+    const Result<std::vector<BlockRef>> refused = both.merge(plan);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("full"), std::string::npos);
+    EXPECT_EQ(both.live().free_bytes(), free);
+    EXPECT_EQ(both.view().pools()[0].slot_count, 101U);
+}
+
+TEST(Merge, AnEmptyPlanIsAPlan) {
+    Both both;
+    PlanContent plan;
+    for (int i = 0; i < 300; ++i) both.apply(plan);
+    const LiveView live = both.view();
+    EXPECT_TRUE(live.pools().empty());
+    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 80).vip, kNoVip);
+}
+
+TEST(Merge, WorkersKeepWhatTheyHaveWhenAGenerationIsGone) {
+    Both both;
+    PlanContent plan = small_plan();
+    LiveView live = both.apply(plan);
+    EXPECT_FALSE(live.open(both.live_region(), 2));
+    EXPECT_EQ(live.generation(), 1U);
+    EXPECT_EQ(live.pools().size(), 1U);
+}
+
+}  // namespace
+}  // namespace tandem::tables
