@@ -23,6 +23,8 @@ BUILD = pathlib.Path(os.environ.get("TANDEM_BUILD", ROOT / "build")).resolve()
 DATAPLANE = BUILD / "dataplane" / "tandem-dataplane"
 CONTROL = BUILD / "control" / "tandem-control"
 
+# In a sanitizer build, undefined behaviour ends the process, and its exit code fails the test.
+ENVIRONMENT = {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", **os.environ}
 SECONDS_MAX = 30  # for anything that is waited for
 NOT_VERDICTS = {"received", "received_bytes", "loops", "busy_loops"}
 MACS = {  # of DPDK's net_pcap ports, in the order of their making
@@ -145,7 +147,7 @@ class Tandem:
     def start(self, program):
         self.processes.append(subprocess.Popen(
             [program, "--config", self.file], stdin=subprocess.DEVNULL, stdout=self.log,
-            stderr=self.log, cwd=self.directory))
+            stderr=self.log, cwd=self.directory, env=ENVIRONMENT))
 
     def connect(self):
         path = self.directory / "dpdk" / "tandem" / "dpdk_telemetry.v2"
