@@ -12,11 +12,9 @@ using asio::ip::tcp;
 namespace {
 
 /// Errors of connect(2) that speak about this machine and not about the backend: no memory, no
-/// local port left, no descriptors, no address of that family, forbidden by a local filter.
+/// local port left, no address of that family, forbidden by a local filter or route.
 bool is_our_fault(const boost::system::error_code& error) {
     switch (error.value()) {
-        case EMFILE:
-        case ENFILE:
         case ENOBUFS:
         case ENOMEM:
         case EAGAIN:
@@ -40,7 +38,8 @@ asio::awaitable<ProbeResult> connect(beast::tcp_stream& stream, tcp::endpoint ta
 
     auto [error] = co_await stream.async_connect(target, kAwait);
     if (!error) {
-        boost::system::error_code ignored;  // then it closes politely, which is no reason to fail
+        // Closing, which the stream's destructor does, is a reset from now on.
+        boost::system::error_code ignored;
         stream.socket().set_option(asio::socket_base::linger(true, 0), ignored);
         co_return ProbeResult{ProbeCode::kL4Ok, "connected"};
     }
@@ -49,11 +48,6 @@ asio::awaitable<ProbeResult> connect(beast::tcp_stream& stream, tcp::endpoint ta
     }
     const ProbeCode code = is_our_fault(error) ? ProbeCode::kSocketError : ProbeCode::kL4Connect;
     co_return ProbeResult{code, "connect: " + error.message()};
-}
-
-void reset_connection(beast::tcp_stream& stream) {
-    boost::system::error_code ignored;
-    stream.socket().close(ignored);
 }
 
 }  // namespace tandem::health

@@ -1,4 +1,4 @@
-// What every probe over TCP begins and ends with.
+// What every probe over TCP begins with.
 #pragma once
 
 #include <boost/asio/as_tuple.hpp>
@@ -14,11 +14,9 @@ namespace tandem::health {
 /// Errors come back as values, never as exceptions.
 inline constexpr auto kAwait = boost::asio::as_tuple(boost::asio::use_awaitable);
 
-/// Opens and connects `stream` by the deadline set in it. kL4Ok, or the result of the probe.
+/// Opens and connects `stream` by the deadline set in it, and makes sure that it ends by a reset.
+/// kL4Ok, or the result of the probe.
 boost::asio::awaitable<ProbeResult> connect(boost::beast::tcp_stream& stream,
                                             boost::asio::ip::tcp::endpoint target);
-
-/// Closes with a reset. Asio's destructors would close the polite way, which leaves a TIME_WAIT.
-void reset_connection(boost::beast::tcp_stream& stream);
 
 }  // namespace tandem::health

@@ -118,7 +118,6 @@ asio::awaitable<ProbeResult> probe_http(HttpProbe probe) {
     beast::tcp_stream stream(co_await asio::this_coro::executor);
     stream.expires_at(started + probe.timeout);
     ProbeResult result = co_await exchange(stream, probe);
-    reset_connection(stream);
     result.latency = Instant::clock::now() - started;
     co_return result;
 }

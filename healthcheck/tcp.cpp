@@ -14,7 +14,6 @@ asio::awaitable<ProbeResult> probe_tcp(TcpProbe probe) {
     beast::tcp_stream stream(co_await asio::this_coro::executor);
     stream.expires_at(started + probe.timeout);
     ProbeResult result = co_await connect(stream, probe.target);
-    reset_connection(stream);
     result.latency = Instant::clock::now() - started;
     co_return result;
 }

@@ -2,9 +2,14 @@
 
 #include <cerrno>
 #include <exception>
+#include <fstream>
 #include <future>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <thread>
 #include <vector>
 
 #include <boost/asio/co_spawn.hpp>
@@ -138,6 +143,31 @@ TEST(ProbeOnThisMachine, WithoutADescriptorIsInconclusive) {
     EXPECT_EQ(result.reason, "socket: Too many open files");
 }
 
+TEST(ProbeOnThisMachine, WithoutALocalPortIsInconclusive) {
+    ProbeResult first;
+    ProbeResult second;
+    bool prepared = false;
+    std::thread([&] {  // in a network namespace of its own, with one local port
+        if (::unshare(CLONE_NEWNET) != 0) return;
+        std::ofstream("/proc/sys/net/ipv4/ip_local_port_range") << "40000 40000" << std::flush;
+        const FileDescriptor any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        ifreq loopback{"lo", {}};
+        loopback.ifr_flags = IFF_UP | IFF_RUNNING;
+        if (::ioctl(any.get(), SIOCSIFFLAGS, &loopback) != 0) return;
+        const tcp::endpoint target(asio::ip::make_address("127.0.0.1"), 80);
+        const FileDescriptor listener = listen_at(target, 8);
+        const FileDescriptor holder(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        first = run(probe_tcp({target, kLong}));
+        prepared = ::connect(holder.get(), target.data(), sizeof(sockaddr_in)) == 0;
+        second = run(probe_tcp({target, kLong}));
+    })
+        .join();
+    if (!prepared) GTEST_SKIP() << "needs root";
+    EXPECT_EQ(first.code, ProbeCode::kL4Ok);
+    EXPECT_EQ(second.outcome(), Outcome::kInconclusive);
+    EXPECT_EQ(second.reason, "connect: Cannot assign requested address");
+}
+
 TEST(ProbeOnThisMachine, WithoutAWayToTheBackendFailsAsL4Con) {
     const tcp::endpoint multicast(asio::ip::make_address("224.0.0.1"), 80);  // TCP cannot go there
     const ProbeResult result = run(probe_tcp({multicast, kLong}));
@@ -241,6 +271,13 @@ TEST_P(Probe, HttpReadsNoEndlessHeader) {
     });
     EXPECT_EQ(result.code, ProbeCode::kL7Response);
     EXPECT_EQ(result.reason, "receive: header too long");
+}
+
+TEST_P(Probe, HttpReadsALongHeader) {
+    const std::string field = "X: " + std::string(1000, 'a') + "\r\n";
+    std::string answer = "HTTP/1.1 200 OK\r\n";
+    for (int i = 0; i < 12; ++i) answer += field;
+    EXPECT_EQ(get_text(answer + "\r\n").reason, "HTTP 200 OK");
 }
 
 TEST_P(Probe, HttpIsContentWithTheBeginningOfALongBody) {
