@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/net/address.h"
+#include "dataplane/net/headers.h"
 
 namespace tandem::conf {
 
@@ -34,6 +36,11 @@ struct Port {
         addresses;  ///< ours, with the subnet's length; empty: taken from the netdev
     std::vector<IpAddress> gateways;  ///< at most one of each family
     std::uint16_t mtu = 1500;         ///< bytes of IP packet
+    /// Neighbours with a MAC that is not asked for: the only ones of a port without a kernel
+    /// behind it. Sorted by address.
+    std::vector<std::pair<IpAddress, Mac>> neighbours;
+
+    friend bool operator==(const Port&, const Port&) = default;
 };
 
 enum class Poll : std::uint8_t { kAdaptive, kBusy };
@@ -49,6 +56,8 @@ struct Dataplane {
     Poll poll = Poll::kAdaptive;
     std::string socket = "/run/tandem/dataplane.sock";
     std::string eal_args;  ///< appended to DPDK's own arguments, for the cases we did not foresee
+
+    friend bool operator==(const Dataplane&, const Dataplane&) = default;
 };
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
@@ -57,6 +66,8 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 struct Control {
     LogLevel log_level = LogLevel::kInfo;
     std::string state_dir = "/var/lib/tandem";
+
+    friend bool operator==(const Control&, const Control&) = default;
 };
 
 enum class CheckType : std::uint8_t { kNone, kTcp, kHttp };
@@ -85,6 +96,8 @@ struct Backend {
     IpAddress address;
     std::uint16_t port = 0;  ///< host order
     std::uint16_t weight = 1;
+
+    friend bool operator==(const Backend&, const Backend&) = default;
 };
 
 /// [pool.NAME]
@@ -96,6 +109,8 @@ struct Pool {
     std::uint32_t slots = 0;  ///< a prime of tables::kSlotCounts; 0: by the number of backends
     std::optional<Prefix> tunnel_source;  ///< ipip: outer sources are drawn from it by flow
     std::vector<Backend> backends;
+
+    friend bool operator==(const Pool&, const Pool&) = default;
 };
 
 enum class Protocol : std::uint8_t { kTcp = 6, kUdp = 17 };  ///< IANA protocol numbers
@@ -108,6 +123,8 @@ struct Vip {
     std::uint16_t port_last = 65'535;
     Protocol protocol = Protocol::kTcp;
     std::string pool;
+
+    friend bool operator==(const Vip&, const Vip&) = default;
 };
 
 struct Config {
@@ -116,6 +133,8 @@ struct Config {
     std::vector<Port> ports;  ///< every list is sorted by name: the order in the file means nothing
     std::vector<Pool> pools;
     std::vector<Vip> vips;
+
+    friend bool operator==(const Config&, const Config&) = default;
 };
 
 }  // namespace tandem::conf

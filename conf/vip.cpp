@@ -1,0 +1,93 @@
+#include "conf/vip.h"
+
+#include <fmt/format.h>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "conf/endpoint.h"
+#include "conf/spelling.h"
+
+namespace tandem::conf {
+
+namespace {
+
+/// Who has an address already, as messages say it: `port "wan"`.
+using Owners = std::map<IpAddress, std::string>;
+
+Owners owners_of(const std::vector<Entry<Port>>& ports, const std::vector<Entry<Pool>>& pools) {
+    Owners owners;
+    for (const Entry<Port>& port : ports) {
+        if (!port.value) continue;
+        for (const Prefix& address : port.value->addresses) {
+            owners.try_emplace(address.address, "the address of port " + quoted(port.name));
+        }
+    }
+    for (const Entry<Pool>& pool : pools) {
+        if (!pool.value) continue;
+        for (const Backend& backend : pool.value->backends) {
+            owners.try_emplace(backend.address, "a backend of pool " + quoted(pool.name));
+        }
+    }
+    return owners;
+}
+
+using Match = std::tuple<Prefix, Protocol, std::uint16_t, std::uint16_t>;
+
+/// What VIPs have claimed, and the line where.
+using Matches = std::map<Match, std::uint32_t>;
+
+void read_listen(Section& section, const Owners& owners, Matches& matches, Vip& vip) {
+    section.require("listen");
+    std::optional<Listen> listen;
+    section.parsed("listen", "a string such as \"203.0.113.10:80/tcp\"", parse_listen, listen);
+    if (!listen) return;
+    vip.prefix = listen->prefix;
+    vip.port_first = listen->port_first;
+    vip.port_last = listen->port_last;
+    vip.protocol = listen->protocol;
+
+    const Position at = position_of(*section.find("listen"));
+    const auto [same, is_new] = matches.try_emplace(
+        Match{vip.prefix, vip.protocol, vip.port_first, vip.port_last}, at.line);
+    if (!is_new) {
+        section.reject("listen", fmt::format("line {} listens to the same", same->second));
+    }
+    const auto owner = owners.find(vip.prefix.address);
+    if (vip.prefix.is_single() && owner != owners.end()) {
+        section.reject("listen", fmt::format("{} is {}; a VIP is an address of its own",
+                                             vip.prefix.address.str(), owner->second));
+    }
+}
+
+void read_pool_of(Section& section, const std::vector<Entry<Pool>>& pools, Vip& vip) {
+    section.require("pool");
+    const auto text = section.text("pool", "the name of a pool");
+    if (!text) return;
+    vip.pool = text->value;
+    if (find_entry(pools, text->value) != nullptr) return;
+    section.reject("pool", fmt::format("there is no section [pool.{}]", text->value),
+                   meant_entry(pools, nearest(text->value, names_of(pools))));
+}
+
+}  // namespace
+
+std::vector<Entry<Vip>> read_vips(Section& root, const std::vector<Entry<Port>>& ports,
+                                  const std::vector<Entry<Pool>>& pools) {
+    const Owners owners = owners_of(ports, pools);
+    Matches matches;
+    std::vector<Entry<Vip>> vips;
+    for (const NamedTable& named : named_tables(root, "vip", kVipsMax)) {
+        Section section("vip", fmt::format("vip.{}", named.name), *named.table, root.report());
+        Vip vip;
+        vip.name = named.name;
+        read_listen(section, owners, matches, vip);
+        read_pool_of(section, pools, vip);
+        section.finish();
+        vips.push_back({.name = vip.name, .at = named.at, .value = std::nullopt});
+        if (section.is_sound()) vips.back().value = std::move(vip);
+    }
+    return vips;
+}
+
+}  // namespace tandem::conf
