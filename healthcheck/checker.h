@@ -4,7 +4,6 @@
 // Decides nothing itself: state.h says what a result means, schedule.h when the next probe is due.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -20,18 +19,10 @@
 #include "conf/config.h"
 #include "dataplane/base/time.h"
 #include "dataplane/net/address.h"
+#include "healthcheck/identity.h"
 #include "healthcheck/state.h"
 
 namespace tandem::health {
-
-/// What a state belongs to. Not the backend's name, nor the version of the configuration.
-struct Identity {
-    std::string pool;
-    IpAddress address;
-    std::uint16_t port = 0;  ///< the backend's own, host order; the check may use another
-
-    friend auto operator<=>(const Identity&, const Identity&) = default;
-};
 
 /// One backend to be checked.
 struct Target {

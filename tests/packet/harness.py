@@ -111,7 +111,7 @@ def wait_until(condition, what, processes=(), seconds=SECONDS_MAX):
         if value:
             return value
         for process in processes:
-            assert process.poll() is None, f"{process.args[0]} ended while waiting for {what}"
+            assert process.poll() is None, f"{process.args[2].name} ended while waiting for {what}"
         assert time.monotonic() < deadline, f"no {what} within {seconds} s"
         time.sleep(0.005)
 
@@ -145,8 +145,9 @@ class Tandem:
         return self
 
     def start(self, program):
+        # A network of its own, and empty: health checks go nowhere.
         self.processes.append(subprocess.Popen(
-            [program, "--config", self.file], stdin=subprocess.DEVNULL, stdout=self.log,
+            ["unshare", "--net", program, "--config", self.file], stdin=subprocess.DEVNULL, stdout=self.log,
             stderr=self.log, cwd=self.directory, env=ENVIRONMENT))
 
     def connect(self):
@@ -177,7 +178,7 @@ class Tandem:
             process.send_signal(signal.SIGTERM)
         for process in self.processes:
             code = process.wait(SECONDS_MAX)
-            assert code == 0, f"{process.args[0]} ended with {code}\n{self.text}"
+            assert code == 0, f"{process.args[2].name} ended with {code}\n{self.text}"
 
     @property
     def text(self):

@@ -119,6 +119,6 @@ def test_ports_outside_a_vips_range_have_no_service():
 @pytest.mark.parametrize("check", ["http /healthz", "tcp"])
 def test_a_pool_without_serving_backend_is_counted(ipip4, check):
     ipip4.pools["web"].check = check
-    ipip4.pools["web"].backends = ["127.0.0.1:1"]
+    ipip4.pools["web"].backends = ["10.0.0.11:1"]
     frames = {"TCP": from_client(tcp4()), "UDP": from_client(udp4()), "IPv6": from_client(tcp6())}
     expect_verdict_of_each(ipip4, frames, "no_backend")

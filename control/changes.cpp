@@ -1,0 +1,93 @@
+#include "control/changes.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <span>
+#include <tuple>
+
+namespace tandem {
+
+namespace {
+
+template <class T>
+const T* named(const std::vector<T>& list, const std::string& name) {
+    const auto found = std::ranges::find(list, name, &T::name);
+    return found == list.end() ? nullptr : &*found;
+}
+
+const conf::Backend* same_backend(const conf::Pool& pool, const conf::Backend& wanted) {
+    const auto found = std::ranges::find_if(pool.backends, [&](const conf::Backend& backend) {
+        return backend.address == wanted.address && backend.port == wanted.port;
+    });
+    return found == pool.backends.end() ? nullptr : &*found;
+}
+
+bool same_way(const conf::Pool& a, const conf::Pool& b) {
+    return std::tie(a.mode, a.slots, a.tunnel_source) == std::tie(b.mode, b.slots, b.tunnel_source);
+}
+
+bool same_service(const conf::Vip& a, const conf::Vip& b) {
+    return std::tie(a.prefix, a.port_first, a.port_last, a.protocol, a.pool) ==
+           std::tie(b.prefix, b.port_first, b.port_last, b.protocol, b.pool);
+}
+
+void compare_pools(const conf::Pool& running, const conf::Pool& wanted,
+                   std::vector<std::string>& lines) {
+    if (!same_way(running, wanted)) {
+        lines.push_back(fmt::format("pool {}: mode, slots or tunnel_source differ", wanted.name));
+    }
+    if (running.check != wanted.check) {
+        lines.push_back(fmt::format("pool {}: is checked in another way", wanted.name));
+    }
+    for (const conf::Backend& backend : wanted.backends) {
+        const conf::Backend* before = same_backend(running, backend);
+        if (before == nullptr) {
+            lines.push_back(fmt::format("pool {}: backend {} is new", wanted.name, backend.name));
+        } else if (before->weight != backend.weight) {
+            lines.push_back(fmt::format("pool {}: backend {}: weight {} -> {}", wanted.name,
+                                        backend.name, before->weight, backend.weight));
+        }
+    }
+    for (const conf::Backend& backend : running.backends) {
+        if (same_backend(wanted, backend) == nullptr) {
+            lines.push_back(
+                fmt::format("pool {}: backend {} is removed", wanted.name, backend.name));
+        }
+    }
+}
+
+}  // namespace
+
+std::vector<std::string> changes_between(const conf::Config& running, const conf::Config& wanted) {
+    std::vector<std::string> lines;
+    for (const conf::Pool& pool : wanted.pools) {
+        const conf::Pool* before = named(running.pools, pool.name);
+        if (before == nullptr) {
+            lines.push_back(fmt::format("pool {} is new, with {} backends", pool.name,
+                                        pool.backends.size()));
+        } else {
+            compare_pools(*before, pool, lines);
+        }
+    }
+    for (const conf::Pool& pool : running.pools) {
+        if (named(wanted.pools, pool.name) == nullptr) {
+            lines.push_back(fmt::format("pool {} is removed", pool.name));
+        }
+    }
+    for (const conf::Vip& vip : wanted.vips) {
+        const conf::Vip* before = named(running.vips, vip.name);
+        if (before == nullptr) {
+            lines.push_back(fmt::format("vip {} is new", vip.name));
+        } else if (!same_service(*before, vip)) {
+            lines.push_back(fmt::format("vip {}: listen or pool differ", vip.name));
+        }
+    }
+    for (const conf::Vip& vip : running.vips) {
+        if (named(wanted.vips, vip.name) == nullptr) {
+            lines.push_back(fmt::format("vip {} is removed", vip.name));
+        }
+    }
+    return lines;
+}
+
+}  // namespace tandem

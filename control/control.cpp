@@ -1,0 +1,303 @@
+#include "control/control.h"
+
+#include <algorithm>
+#include <chrono>
+#include <net/if.h>
+#include <random>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+
+#include "conf/diff.h"
+#include "conf/load.h"
+#include "control/changes.h"
+#include "control/hash_key.h"
+
+namespace tandem {
+
+namespace {
+
+using tables::HealthState;
+
+constexpr auto kHouseInterval = std::chrono::milliseconds(50);
+
+HealthState state_of(health::Health health) {
+    switch (health) {
+        case health::Health::kChecking:
+            return HealthState::kChecking;
+        case health::Health::kUp:
+            return HealthState::kUp;
+        case health::Health::kDown:
+            return HealthState::kDown;
+    }
+    return HealthState::kChecking;
+}
+
+health::Health health_of(HealthState state) {
+    if (state == HealthState::kUp) return health::Health::kUp;
+    return state == HealthState::kDown ? health::Health::kDown : health::Health::kChecking;
+}
+
+std::string name_of(const health::Identity& backend) {
+    std::string address = backend.address.str();
+    if (!backend.address.is_v4()) address = '[' + address + ']';
+    return fmt::format("pool {}: backend {}:{}", backend.pool, address, backend.port);
+}
+
+std::string text_of(Duration duration) {
+    using std::chrono::duration_cast;
+    if (duration < std::chrono::seconds(10)) {
+        return fmt::format("{} ms", duration_cast<std::chrono::milliseconds>(duration).count());
+    }
+    return fmt::format("{} s", duration_cast<std::chrono::seconds>(duration).count());
+}
+
+void log_change(const health::Change& change) {
+    const health::Transition& transition = change.transition;
+    std::string why = "not checked";
+    if (change.result) {
+        why = fmt::format("{}: {}, {} of {}, after {}", health::name(change.result->code),
+                          change.result->reason, transition.progress.count,
+                          transition.progress.needed, text_of(change.result->latency));
+    }
+    spdlog::log(transition.to == health::Health::kDown ? spdlog::level::warn : spdlog::level::info,
+                "{} is {} ({}); was {} for {}", name_of(change.backend),
+                health::name(transition.to), why, health::name(transition.from),
+                text_of(transition.held));
+}
+
+}  // namespace
+
+Control::Control(boost::asio::io_context& io, std::string path, conf::Config config,
+                 const HashKey& hash_key, std::function<void(const std::string&)> ask_to_stop)
+    : io_(io),
+      house_timer_(io),
+      path_(std::move(path)),
+      config_(std::move(config)),
+      ask_to_stop_(std::move(ask_to_stop)),
+      link_(io, config_.dataplane.socket,
+            {.connected = [this](bool is_other) { on_connected(is_other); },
+             .lost = [] { spdlog::warn("the dataplane is gone; waiting for another"); },
+             .refused = [this](const std::string& why) { ask_to_stop_(why); }}),
+      planner_(hash_key),
+      checker_(io,
+               {.changed = [this](const health::Change& change) { on_health(change); },
+                .blind =
+                    [](const std::string& reason, std::uint64_t count) {
+                        spdlog::error(
+                            "{} health check{} could not be made ({}); states stay as they are",
+                            count, count == 1 ? "" : "s", reason);
+                    }},
+               std::random_device{}()) {}
+
+Status Control::start() {
+    Result<std::unique_ptr<NeighbourWatch>> watch = NeighbourWatch::open(
+        io_, {.learned = [this](const KernelNeighbour& neighbour) { on_neighbour(neighbour); },
+              .addresses_changed =
+                  [this] {
+                      if (link_.is_connected()) read_ports();
+                  }});
+    if (!watch) return watch.error();
+    neighbours_ = std::move(watch.value());
+    link_.start();
+    return Nothing{};
+}
+
+void Control::stop() {
+    link_.stop();
+    checker_.stop();
+    neighbours_->stop();
+    house_timer_.cancel();
+}
+
+// Checks do not begin before the first dataplane has come, for it may hold tables of a process
+// before this one: those are the truth that this one continues.
+void Control::on_connected(bool is_other) {
+    spdlog::info("connected to the dataplane, process {}",
+                 link_.region()->dataplane().dataplane_pid);
+    if (!has_begun_) {
+        has_begun_ = true;
+        begin_with(*link_.region());
+        apply_config();
+        keep_house();
+    } else if (is_other) {
+        spdlog::info("it has no tables yet: all are published again");
+    }
+    read_ports();
+    request_publish();
+}
+
+void Control::begin_with(const PlanRegion& region) {
+    const std::optional<tables::PlanView> plan = region.published();
+    if (!plan) return;
+    const HashKey own = planner_.key();
+    planner_.read_back(*plan);
+    spdlog::info("continuing with the tables of a control process before this one");
+    if (planner_.key() == own) return;
+    const Status saved = save_hash_key(config_.control.state_dir, planner_.key());
+    if (!saved) spdlog::warn("{}", saved.error().message);
+}
+
+void Control::apply_config() {
+    const Status applied = planner_.apply(config_);
+    if (!applied) {
+        spdlog::error("{}", applied.error().message);
+        return;
+    }
+    apply_checks();
+}
+
+void Control::apply_checks() {
+    std::vector<health::Target> targets;
+    for (const conf::Pool& pool : config_.pools) {
+        for (const conf::Backend& backend : pool.backends) {
+            health::Identity identity{pool.name, backend.address, backend.port};
+            const health::Health remembered = health_of(planner_.health(identity));
+            targets.push_back({std::move(identity), pool.check, remembered});
+        }
+    }
+    for (const health::Change& change : checker_.apply(targets)) on_health(change);
+}
+
+void Control::read_ports() {
+    const tables::LiveFixed& dataplane = link_.region()->dataplane();
+    std::vector<plan::PortAddresses> ports;
+    port_of_netdev_.clear();
+    const std::size_t count = std::min<std::size_t>(dataplane.port_count, dataplane.ports.size());
+    for (std::size_t i = 0; i < count; ++i) {
+        const tables::PortInfo& info = dataplane.ports[i];
+        const auto port = std::ranges::find(config_.ports, info.name.view(), &conf::Port::name);
+        if (port == config_.ports.end()) continue;  // the reload said that this needs a restart
+        const auto number = static_cast<std::uint8_t>(i);
+        plan::PortAddresses addresses{number, port->addresses, port->gateways};
+        const auto ifindex = static_cast<int>(::if_nametoindex(info.netdev.data()));
+        if (ifindex != 0) {
+            port_of_netdev_[ifindex] = number;
+            if (info.netdev_is_twin) add_to_twin(info, ifindex, *port);
+            if (addresses.addresses.empty()) {
+                Result<std::vector<Prefix>> found = neighbours_->netlink().addresses(ifindex);
+                if (found) addresses.addresses = std::move(found.value());
+            }
+        }
+        ports.push_back(std::move(addresses));
+        for (const auto& [address, mac] : port->neighbours) {
+            planner_.set_mac({number, address}, mac);
+        }
+    }
+    planner_.set_ports(std::move(ports));
+    watch_neighbours();
+    request_publish();
+}
+
+/// The kernel lost the NIC, and with it the addresses; its side of the port gets them back.
+void Control::add_to_twin(const tables::PortInfo& info, int ifindex, const conf::Port& port) {
+    Status status = Nothing{};
+    for (const Prefix& address : port.addresses) {
+        if (status) status = neighbours_->netlink().add_address(ifindex, address);
+    }
+    for (const IpAddress& gateway : port.gateways) {
+        if (status) status = neighbours_->netlink().add_gateway(ifindex, gateway);
+    }
+    if (status) return;
+    spdlog::error("port {}: {} does not get its addresses: {}", port.name, info.netdev.data(),
+                  status.error().message);
+}
+
+void Control::watch_neighbours() {
+    std::set<NeighbourWatch::Wanted> wanted;
+    for (const auto& [port, address] : planner_.neighbours()) {
+        const auto netdev = std::ranges::find(port_of_netdev_, port, [](const auto& entry) {
+            return entry.second;
+        });
+        if (netdev != port_of_netdev_.end()) wanted.emplace(netdev->first, address);
+    }
+    neighbours_->watch(std::move(wanted));
+    for (const health::Identity& backend : planner_.unreachable()) {
+        spdlog::warn("{} is on no port's network, and there is no gateway", name_of(backend));
+    }
+}
+
+void Control::on_health(const health::Change& change) {
+    log_change(change);
+    planner_.set_health(change.backend, state_of(change.transition.to));
+    request_publish();
+}
+
+void Control::on_neighbour(const KernelNeighbour& neighbour) {
+    const auto port = port_of_netdev_.find(neighbour.ifindex);
+    if (port == port_of_netdev_.end()) return;
+    if (!planner_.set_mac({port->second, neighbour.address}, neighbour.mac)) return;
+    spdlog::info("neighbour {} has MAC {:02x}", neighbour.address.str(),
+                 fmt::join(neighbour.mac, ":"));
+    request_publish();
+}
+
+/// All that happens in one turn of the loop becomes one plan.
+void Control::request_publish() {
+    if (publish_is_due_) return;
+    publish_is_due_ = true;
+    boost::asio::post(io_, [this] { publish(); });
+}
+
+void Control::publish() {
+    if (!publish_is_due_ || !link_.is_connected()) return;
+    const auto [content, moved] = planner_.make();
+    const Result<std::uint64_t> generation = link_.region()->publish(content);
+    for (const plan::Moved& table : moved) {
+        spdlog::log(table.serving == 0 ? spdlog::level::err : spdlog::level::info,
+                    "pool {}: {} of {} slots move; {} of {} backends serve", table.pool,
+                    table.slots_moved, table.slots, table.serving, table.backends);
+    }
+    if (!generation) {  // keep_house() tries again
+        if (last_trouble_ != generation.error().message) {
+            spdlog::warn("not published yet: {}", generation.error().message);
+        }
+        last_trouble_ = generation.error().message;
+        return;
+    }
+    last_trouble_.clear();
+    publish_is_due_ = false;
+    spdlog::debug("published generation {}", generation.value());
+}
+
+void Control::keep_house() {
+    house_timer_.expires_after(kHouseInterval);
+    house_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        if (link_.is_connected()) {
+            const bool is_stalled = link_.region()->collect(Instant::clock::now());
+            if (is_stalled && !dataplane_is_stalled_) {
+                spdlog::error("the dataplane does not take new tables: stopped, or out of memory");
+            }
+            dataplane_is_stalled_ = is_stalled;
+        }
+        publish();
+        keep_house();
+    });
+}
+
+void Control::reload() {
+    conf::Loaded loaded = conf::load_file(path_);
+    for (const conf::Diagnostic& diagnostic : loaded.diagnostics) {
+        spdlog::error("{}", diagnostic.str());
+    }
+    if (!loaded.config) {
+        spdlog::error("reload refused: {} error{} in {}; nothing has changed",
+                      loaded.diagnostics.size(), loaded.diagnostics.size() == 1 ? "" : "s", path_);
+        return;
+    }
+    for (const std::string& key : conf::needs_restart(config_, *loaded.config)) {
+        spdlog::warn("reload: {} differs; it takes effect when the dataplane is restarted", key);
+    }
+    const std::vector<std::string> changes = changes_between(config_, *loaded.config);
+    for (const std::string& change : changes) spdlog::info("reload: {}", change);
+    spdlog::info("reload: {} applied, {} change{}", path_, changes.size(),
+                 changes.size() == 1 ? "" : "s");
+    config_ = std::move(*loaded.config);
+    if (!has_begun_) return;
+    apply_config();
+    if (link_.is_connected()) read_ports();
+    request_publish();
+}
+
+}  // namespace tandem

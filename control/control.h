@@ -1,0 +1,68 @@
+// The control process as a whole: configuration, health, neighbours and the dataplane come together
+// here, and each change of one of them becomes one published plan.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "conf/config.h"
+#include "control/dataplane_link.h"
+#include "control/neighbour.h"
+#include "control/plan/planner.h"
+#include "dataplane/base/result.h"
+#include "healthcheck/checker.h"
+
+namespace tandem {
+
+class Control {
+  public:
+    /// `ask_to_stop` is called with the reason when going on makes no sense.
+    Control(boost::asio::io_context& io, std::string path, conf::Config config,
+            const HashKey& hash_key, std::function<void(const std::string&)> ask_to_stop);
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
+
+    /// Errors: netlink cannot be used.
+    Status start();
+    /// Ends every activity; the tables stay as they are.
+    void stop();
+    /// Reads the file again. A bad one changes nothing.
+    void reload();
+
+  private:
+    void on_connected(bool is_other);
+    void begin_with(const PlanRegion& region);
+    void apply_config();
+    void apply_checks();
+    void read_ports();
+    void add_to_twin(const tables::PortInfo& info, int ifindex, const conf::Port& port);
+    void watch_neighbours();
+    void on_health(const health::Change& change);
+    void on_neighbour(const KernelNeighbour& neighbour);
+    void request_publish();
+    void publish();
+    void keep_house();
+
+    boost::asio::io_context& io_;
+    boost::asio::steady_timer house_timer_;
+    std::string path_;
+    conf::Config config_;
+    std::function<void(const std::string&)> ask_to_stop_;
+    DataplaneLink link_;
+    std::unique_ptr<NeighbourWatch> neighbours_;
+    plan::Planner planner_;
+    health::Checker checker_;
+    std::map<int, std::uint8_t> port_of_netdev_;  ///< by the netdev's index
+    bool has_begun_ = false;                      ///< the first dataplane has come
+    bool publish_is_due_ = false;
+    bool dataplane_is_stalled_ = false;
+    std::string last_trouble_;
+};
+
+}  // namespace tandem

@@ -1,0 +1,79 @@
+// rtnetlink: what the kernel knows of addresses and neighbours, and what we ask it to do.
+//
+// Requests are answered by the kernel at once, so they are made synchronously. Needs CAP_NET_ADMIN
+// for all that changes something.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "dataplane/base/result.h"
+#include "dataplane/net/address.h"
+#include "dataplane/net/headers.h"
+
+struct mnl_socket;
+struct nlmsghdr;
+
+namespace tandem {
+
+/// An entry of the kernel's neighbour table with a MAC that is, or was lately, valid.
+struct KernelNeighbour {
+    int ifindex = 0;
+    IpAddress address;
+    Mac mac{};
+};
+
+class Netlink {
+  public:
+    static Result<Netlink> open();
+
+    /// Addresses of a netdev with the length of their subnets; no link-local ones.
+    Result<std::vector<Prefix>> addresses(int ifindex);
+    Result<std::vector<KernelNeighbour>> neighbours();
+
+    /// Has the kernel find out (again) who has an address: as if it had a packet for it.
+    Status resolve(int ifindex, const IpAddress& address);
+    /// No error if the netdev has it.
+    Status add_address(int ifindex, const Prefix& address);
+    /// A default route that leaves every other default route its precedence.
+    Status add_gateway(int ifindex, const IpAddress& gateway);
+
+  private:
+    struct Close {
+        void operator()(mnl_socket* socket) const;
+    };
+    explicit Netlink(mnl_socket* socket) : socket_(socket) {}
+    Status ask(nlmsghdr* request, const std::function<void(const nlmsghdr&)>& each);
+
+    std::unique_ptr<mnl_socket, Close> socket_;
+    std::uint32_t sequence_ = 0;
+};
+
+/// What has happened since it was asked last.
+struct NetlinkEvents {
+    std::vector<KernelNeighbour> neighbours;
+    bool addresses_changed = false;
+    bool missed_some = false;  ///< the kernel could not keep up with telling us: ask for all
+};
+
+/// Hears what changes.
+class NetlinkMonitor {
+  public:
+    static Result<NetlinkMonitor> open();
+    /// Readable when there is something to receive.
+    [[nodiscard]] int fd() const;
+    /// Never blocks.
+    NetlinkEvents receive();
+
+  private:
+    struct Close {
+        void operator()(mnl_socket* socket) const;
+    };
+    explicit NetlinkMonitor(mnl_socket* socket) : socket_(socket) {}
+    std::unique_ptr<mnl_socket, Close> socket_;
+};
+
+}  // namespace tandem

@@ -1,0 +1,249 @@
+#include "control/plan/planner.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "dataplane/base/check.h"
+
+namespace tandem::plan {
+
+namespace {
+
+using tables::BackendIndex;
+using tables::HealthState;
+
+health::Identity identity_of(const conf::Pool& pool, const conf::Backend& backend) {
+    return {pool.name, backend.address, backend.port};
+}
+
+tables::ForwardMode mode_of(conf::Mode mode) {
+    return mode == conf::Mode::kL2 ? tables::ForwardMode::kL2 : tables::ForwardMode::kIpip;
+}
+
+std::uint64_t digest_of(const KeyedHash& hash, const tables::PlanVip& vip,
+                        std::uint64_t pool_digest) {
+    std::array<std::byte, 16 + 8 + 8> bytes{};
+    std::memcpy(bytes.data(), vip.address.bytes.data(), sizeof(IpAddress));
+    const std::uint64_t rest = std::uint64_t{vip.prefix_length} << 40U |
+                               std::uint64_t{vip.protocol} << 32U |
+                               std::uint64_t{vip.port_first} << 16U | vip.port_last;
+    std::memcpy(bytes.data() + 16, &rest, sizeof(rest));
+    std::memcpy(bytes.data() + 24, &pool_digest, sizeof(pool_digest));
+    return hash.of_bytes(bytes);
+}
+
+}  // namespace
+
+void Planner::read_back(const tables::PlanView& plan) {
+    CHECK(backends_.empty());
+    key_ = plan.head->hash_key;
+    hash_ = KeyedHash(key_);
+    revision_ = plan.head->config_revision;
+    for (std::size_t i = 1; i < plan.backends.size(); ++i) {
+        const tables::PlanBackend& backend = plan.backends[i];
+        if (backend.health == HealthState::kUnused || backend.pool >= plan.pools.size()) continue;
+        backends_[{std::string(plan.pools[backend.pool].name.view()), backend.address,
+                   backend.port}] = {static_cast<BackendIndex>(i), backend.health};
+    }
+}
+
+std::optional<BackendIndex> Planner::free_index(const std::vector<bool>& used) {
+    const auto free = std::ranges::find(used.begin() + 1, used.end(), false);
+    if (free == used.end()) return std::nullopt;
+    return static_cast<BackendIndex>(free - used.begin());
+}
+
+Status Planner::apply(const conf::Config& config) {
+    std::map<health::Identity, Backend> next;
+    std::vector<bool> used(tables::kBackendsMax + 1, false);
+    std::vector<health::Identity> fresh;
+    for (const conf::Pool& pool : config.pools) {
+        for (const conf::Backend& backend : pool.backends) {
+            const health::Identity identity = identity_of(pool, backend);
+            const auto known = backends_.find(identity);
+            if (known == backends_.end()) {
+                fresh.push_back(identity);
+            } else {
+                next.insert(*known);
+                used[known->second.index] = true;
+            }
+        }
+    }
+    for (const health::Identity& identity : fresh) {
+        const std::optional<BackendIndex> index = free_index(used);
+        if (!index) {
+            return Error{"there are more than " + std::to_string(tables::kBackendsMax) +
+                         " backends"};
+        }
+        used[*index] = true;
+        next[identity].index = *index;
+    }
+    std::map<std::string, SlotTable> tables;
+    for (const conf::Pool& pool : config.pools) {
+        auto known = tables_.extract(pool.name);
+        if (known) {
+            tables.insert(std::move(known));
+        } else {
+            tables.emplace(pool.name, SlotTable{});
+        }
+    }
+    backends_ = std::move(next);
+    tables_ = std::move(tables);
+    config_ = config;
+    ++revision_;
+    for (const conf::Pool& pool : config_.pools) configure_table(pool);
+    return Nothing{};
+}
+
+void Planner::configure_table(const conf::Pool& pool) {
+    std::vector<Member> members;
+    for (const conf::Backend& backend : pool.backends) {
+        const BackendIndex index = backends_.at(identity_of(pool, backend)).index;
+        members.push_back({backend.address, backend.port, index, backend.weight});
+    }
+    const std::uint32_t slots =
+        pool.slots != 0 ? pool.slots : slot_count_for(pool.backends.size());
+    tables_.at(pool.name).configure(hash_, slots, std::move(members));
+}
+
+void Planner::set_health(const health::Identity& backend, HealthState health) {
+    const auto found = backends_.find(backend);
+    if (found != backends_.end()) found->second.health = health;
+}
+
+HealthState Planner::health(const health::Identity& backend) const {
+    const auto found = backends_.find(backend);
+    return found == backends_.end() ? HealthState::kUnused : found->second.health;
+}
+
+bool Planner::set_mac(const Neighbour& neighbour, const Mac& mac) {
+    const auto [entry, is_new] = macs_.try_emplace(neighbour, mac);
+    if (!is_new && entry->second == mac) return false;
+    entry->second = mac;
+    return true;
+}
+
+std::vector<Neighbour> Planner::neighbours() const {
+    std::set<Neighbour> found;
+    for (const auto& [identity, backend] : backends_) {
+        const std::optional<NextHop> hop = next_hop_to(identity.address, ports_);
+        if (hop) found.emplace(hop->port, hop->neighbour);
+    }
+    return {found.begin(), found.end()};
+}
+
+std::vector<health::Identity> Planner::unreachable() const {
+    std::vector<health::Identity> found;
+    for (const auto& [identity, backend] : backends_) {
+        if (!next_hop_to(identity.address, ports_)) found.push_back(identity);
+    }
+    return found;
+}
+
+std::vector<std::uint16_t> Planner::weights() const {
+    std::vector<std::uint16_t> weights(1);
+    for (const conf::Pool& pool : config_.pools) {
+        for (const conf::Backend& backend : pool.backends) {
+            const Backend& known = backends_.at(identity_of(pool, backend));
+            if (known.index >= weights.size()) weights.resize(known.index + 1U);
+            if (known.health == HealthState::kUp) weights[known.index] = backend.weight;
+        }
+    }
+    return weights;
+}
+
+std::pair<PlanContent, std::vector<Moved>> Planner::make() {
+    PlanContent content;
+    std::vector<Moved> moved;
+    const std::vector<std::uint16_t> now = weights();
+    add_backends(content, now);
+    add_pools(content, now, moved);
+    add_vips(content);
+    content.head.hash_key = key_;
+    content.head.config_revision = revision_;
+    for (const tables::PlanVip& vip : content.vips) {
+        content.head.digest = hash_.of_pair(content.head.digest, vip.digest);
+    }
+    return {std::move(content), std::move(moved)};
+}
+
+void Planner::add_backends(PlanContent& content, const std::vector<std::uint16_t>& weights) const {
+    std::map<NextHop, std::uint16_t> hops;
+    const auto hop_number = [&](const IpAddress& backend) -> std::uint16_t {
+        const std::optional<NextHop> hop = next_hop_to(backend, ports_);
+        if (!hop) return 0;
+        const auto [entry, is_new] =
+            hops.try_emplace(*hop, static_cast<std::uint16_t>(content.next_hops.size()));
+        if (is_new) {
+            const auto mac = macs_.find({hop->port, hop->neighbour});
+            tables::PlanNextHop record;
+            record.address = hop->neighbour;
+            record.source = hop->source;
+            record.port = hop->port;
+            record.resolved = mac != macs_.end();
+            if (record.resolved) record.mac = mac->second;
+            content.next_hops.push_back(record);
+        }
+        return entry->second;
+    };
+    content.backends.resize(weights.size());
+    for (std::size_t i = 0; i < config_.pools.size(); ++i) {
+        for (const conf::Backend& backend : config_.pools[i].backends) {
+            const Backend& known = backends_.at(identity_of(config_.pools[i], backend));
+            content.backends[known.index] = {.name = tables::Name(backend.name),
+                                             .address = backend.address,
+                                             .port = backend.port,
+                                             .pool = static_cast<std::uint16_t>(i),
+                                             .health = known.health,
+                                             .zero = 0,
+                                             .weight_base = backend.weight,
+                                             .weight_now = weights[known.index],
+                                             .next_hop = hop_number(backend.address)};
+        }
+    }
+}
+
+void Planner::add_pools(PlanContent& content, const std::vector<std::uint16_t>& weights,
+                        std::vector<Moved>& moved) {
+    for (const conf::Pool& pool : config_.pools) {
+        SlotTable& table = tables_.at(pool.name);
+        const std::size_t slots_moved = table.update(hash_, weights);
+        const std::size_t slots = table.owners()->size();
+        if (slots_moved != 0) {
+            moved.push_back({pool.name, slots, slots_moved, pool.backends.size(),
+                             table.serving_count()});
+        }
+        tables::PlanPool record;
+        record.name = tables::Name(pool.name);
+        record.mode = mode_of(pool.mode);
+        record.slot_count = static_cast<std::uint32_t>(slots);
+        record.digest = table.digest();
+        record.has_tunnel_source = pool.tunnel_source.has_value();
+        if (pool.tunnel_source) {
+            record.tunnel_source = pool.tunnel_source->address;
+            record.tunnel_source_length = pool.tunnel_source->length;
+        }
+        content.pools.push_back(record);
+        content.owners.push_back(table.owners());
+    }
+}
+
+void Planner::add_vips(PlanContent& content) const {
+    for (const conf::Vip& vip : config_.vips) {
+        const auto pool = std::ranges::find(config_.pools, vip.pool, &conf::Pool::name);
+        CHECK(pool != config_.pools.end());
+        tables::PlanVip record;
+        record.name = tables::Name(vip.name);
+        record.address = vip.prefix.network();
+        record.prefix_length = vip.prefix.length;
+        record.protocol = static_cast<std::uint8_t>(vip.protocol);
+        record.port_first = vip.port_first;
+        record.port_last = vip.port_last;
+        record.pool = static_cast<std::uint16_t>(pool - config_.pools.begin());
+        record.digest = digest_of(hash_, record, content.pools[record.pool].digest);
+        content.vips.push_back(record);
+    }
+}
+
+}  // namespace tandem::plan

@@ -1,0 +1,99 @@
+// What the tables must contain: a function of the configuration, the backends' health and the
+// neighbours' MACs. Keeps what is dear to compute again; decides nothing by history, but for the
+// indices of backends, which flows refer to.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "conf/config.h"
+#include "control/plan/next_hop.h"
+#include "control/plan/slot_table.h"
+#include "dataplane/base/result.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/tables/plan.h"
+#include "healthcheck/identity.h"
+
+namespace tandem::plan {
+
+/// A plan generation as ordinary vectors.
+struct PlanContent {
+    tables::PlanHead head;
+    std::vector<tables::PlanVip> vips;
+    std::vector<tables::PlanPool> pools;  ///< without the blocks of their slots
+    std::vector<std::shared_ptr<const Owners>> owners;  ///< by pool
+    std::vector<tables::PlanBackend> backends{1};
+    std::vector<tables::PlanNextHop> next_hops{1};
+};
+
+/// What one pool's table did in make().
+struct Moved {
+    std::string pool;
+    std::size_t slots = 0;
+    std::size_t slots_moved = 0;
+    std::size_t backends = 0;
+    std::size_t serving = 0;
+};
+
+/// A neighbour by the index of its port.
+using Neighbour = std::pair<std::uint8_t, IpAddress>;
+
+class Planner {
+  public:
+    explicit Planner(const HashKey& key) : key_(key), hash_(key) {}
+
+    /// Continues what an earlier process published: its key, revision, indices and health. To be
+    /// called before anything else.
+    void read_back(const tables::PlanView& plan);
+
+    /// Errors: more backends than there are indices. Nothing has changed then.
+    Status apply(const conf::Config& config);
+    /// Ignored if the backend is not configured (any more).
+    void set_health(const health::Identity& backend, tables::HealthState health);
+    void set_ports(std::vector<PortAddresses> ports) { ports_ = std::move(ports); }
+    /// True if that was new. A MAC once known is kept until there is another: an answer that fails
+    /// to come is for the health check to judge.
+    bool set_mac(const Neighbour& neighbour, const Mac& mac);
+
+    /// Every neighbour that a backend is reached over.
+    [[nodiscard]] std::vector<Neighbour> neighbours() const;
+    /// Backends without a port that leads to them.
+    [[nodiscard]] std::vector<health::Identity> unreachable() const;
+    /// kUnused if it is not configured.
+    [[nodiscard]] tables::HealthState health(const health::Identity& backend) const;
+    [[nodiscard]] const HashKey& key() const { return key_; }
+
+    /// The tables as of now, and which pools' slots have changed their owners since the last call.
+    std::pair<PlanContent, std::vector<Moved>> make();
+
+  private:
+    struct Backend {
+        tables::BackendIndex index = tables::kNoBackend;
+        tables::HealthState health = tables::HealthState::kChecking;
+    };
+
+    void configure_table(const conf::Pool& pool);
+    [[nodiscard]] static std::optional<tables::BackendIndex> free_index(
+        const std::vector<bool>& used);
+    void add_backends(PlanContent& content, const std::vector<std::uint16_t>& weights) const;
+    void add_pools(PlanContent& content, const std::vector<std::uint16_t>& weights,
+                   std::vector<Moved>& moved);
+    void add_vips(PlanContent& content) const;
+    [[nodiscard]] std::vector<std::uint16_t> weights() const;
+
+    HashKey key_;
+    KeyedHash hash_;
+    conf::Config config_;
+    std::uint64_t revision_ = 0;
+    std::map<health::Identity, Backend> backends_;
+    std::map<std::string, SlotTable> tables_;  ///< by pool
+    std::vector<PortAddresses> ports_;
+    std::map<Neighbour, Mac> macs_;
+};
+
+}  // namespace tandem::plan

@@ -1,0 +1,57 @@
+// The plan in shared memory, as its one writer sees it: contents in, generations out.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "control/plan/planner.h"
+#include "dataplane/base/result.h"
+#include "dataplane/base/time.h"
+#include "dataplane/tables/live.h"
+#include "dataplane/tables/publisher.h"
+#include "dataplane/tables/region.h"
+
+namespace tandem {
+
+class PlanRegion {
+  public:
+    /// Maps what the dataplane sent. Errors: another layout than this build's.
+    static Result<PlanRegion> map(FileDescriptor plan, FileDescriptor live);
+
+    /// What is published in it, by whomever; nullopt: nothing.
+    [[nodiscard]] std::optional<tables::PlanView> published() const;
+    [[nodiscard]] const tables::LiveFixed& dataplane() const {
+        return *reinterpret_cast<const tables::LiveFixed*>(live_->fixed());
+    }
+    /// The two descriptors, for a dataplane that comes after this one.
+    [[nodiscard]] std::array<int, 2> descriptors() const { return {plan_->fd(), live_->fd()}; }
+    [[nodiscard]] std::uint64_t instance_id() const { return plan_->header().instance_id; }
+
+    /// Returns the generation. Slots that have not changed are not written again. Errors: no room,
+    /// or a reader in the way; nothing has changed then, and it is to be tried again.
+    Result<std::uint64_t> publish(const plan::PlanContent& content);
+    /// Makes room. To be called now and then. True: the dataplane's main core has stalled.
+    bool collect(Instant now) { return publisher_->collect(now) != 0; }
+
+  private:
+    struct Written {
+        std::shared_ptr<const plan::Owners> owners;
+        tables::BlockRef block;
+    };
+
+    PlanRegion(tables::Region plan, tables::Region live);
+    template <class T>
+    Result<tables::BlockRef> write(std::span<const T> records);
+    Result<std::vector<tables::BlockRef>> write_all(const plan::PlanContent& content,
+                                                    std::map<std::string, Written>& written);
+
+    std::unique_ptr<tables::Region> plan_;  ///< not moved: the publisher refers to it
+    std::unique_ptr<tables::Region> live_;
+    std::unique_ptr<tables::Publisher> publisher_;
+    std::map<std::string, Written> written_;  ///< by pool, as published last
+};
+
+}  // namespace tandem

@@ -1,0 +1,184 @@
+#include "control/plan/planner.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+namespace tandem::plan {
+namespace {
+
+using tables::HealthState;
+
+constexpr HashKey kKey{{7}};
+
+IpAddress ip(const char* text) {
+    return *IpAddress::parse(text);
+}
+
+conf::Pool pool(const char* name, const std::vector<const char*>& backends) {
+    conf::Pool pool;
+    pool.name = name;
+    for (const char* address : backends) pool.backends.push_back({address, ip(address), 80, 1});
+    return pool;
+}
+
+conf::Vip vip(const char* name, const char* prefix, const char* pool) {
+    conf::Vip vip;
+    vip.name = name;
+    vip.prefix = *Prefix::parse(prefix);
+    vip.port_first = 80;
+    vip.port_last = 80;
+    vip.pool = pool;
+    return vip;
+}
+
+class PlannerTest : public testing::Test {
+  protected:
+    PlannerTest() {
+        config_.pools = {pool("api", {"10.0.0.21", "10.0.0.22"}),
+                         pool("web", {"10.0.0.11", "10.0.0.12", "10.0.0.13"})};
+        config_.vips = {vip("v", "203.0.113.10", "web")};
+        planner_.set_ports({{.port = 0,
+                             .addresses = {*Prefix::parse("10.0.0.1/24")},
+                             .gateways = {}}});
+        EXPECT_TRUE(planner_.apply(config_));
+    }
+    void set_health(const char* pool, const char* address, HealthState health) {
+        planner_.set_health({pool, ip(address), 80}, health);
+    }
+    void all_up() {
+        for (const conf::Pool& each : config_.pools) {
+            for (const conf::Backend& backend : each.backends) {
+                planner_.set_health({each.name, backend.address, backend.port}, HealthState::kUp);
+            }
+        }
+    }
+    static tables::BackendIndex index_of(const PlanContent& content, const char* address) {
+        const auto found = std::ranges::find(content.backends, ip(address),
+                                             &tables::PlanBackend::address);
+        EXPECT_NE(found, content.backends.end()) << address;
+        return static_cast<tables::BackendIndex>(found - content.backends.begin());
+    }
+    static std::size_t slots_of(const PlanContent& content, std::size_t pool,
+                                tables::BackendIndex index) {
+        return static_cast<std::size_t>(std::ranges::count(*content.owners[pool], index));
+    }
+
+    conf::Config config_;
+    Planner planner_{kKey};
+};
+
+TEST_F(PlannerTest, GivesNewFlowsOnlyToBackendsThatAreUp) {
+    const PlanContent nobody = planner_.make().first;
+    EXPECT_EQ(slots_of(nobody, 1, tables::kNoBackend), nobody.pools[1].slot_count);
+    set_health("web", "10.0.0.12", HealthState::kUp);
+    set_health("web", "10.0.0.13", HealthState::kDown);
+    const PlanContent one = planner_.make().first;
+    EXPECT_EQ(slots_of(one, 1, index_of(one, "10.0.0.12")), one.pools[1].slot_count);
+}
+
+TEST_F(PlannerTest, KeepsTheSlotsOfPoolsThatHaveNotChanged) {
+    all_up();
+    const PlanContent before = planner_.make().first;
+    set_health("web", "10.0.0.12", HealthState::kDown);
+    const auto [after, moved] = planner_.make();
+    EXPECT_EQ(after.owners[0], before.owners[0]);
+    EXPECT_NE(after.owners[1], before.owners[1]);
+    ASSERT_EQ(moved.size(), 1U);
+    EXPECT_EQ(moved[0].pool, "web");
+    EXPECT_EQ(moved[0].serving, 2U);
+    EXPECT_EQ(moved[0].slots_moved, slots_of(before, 1, index_of(before, "10.0.0.12")));
+    EXPECT_NE(after.head.digest, before.head.digest);
+}
+
+TEST_F(PlannerTest, KeepsTheIndicesOfBackendsThatStayWhateverComesAndGoes) {
+    all_up();
+    const PlanContent before = planner_.make().first;
+    conf::Config other = config_;
+    other.pools.insert(other.pools.begin(), pool("aaa", {"10.0.0.99"}));
+    other.pools[2].backends.erase(other.pools[2].backends.begin());
+    other.pools[2].backends.push_back({"new", ip("10.0.0.14"), 80, 1});
+    ASSERT_TRUE(planner_.apply(other));
+    const PlanContent after = planner_.make().first;
+    for (const char* address : {"10.0.0.12", "10.0.0.13", "10.0.0.21", "10.0.0.22"}) {
+        EXPECT_EQ(index_of(after, address), index_of(before, address)) << address;
+        EXPECT_EQ(after.backends[index_of(after, address)].health, HealthState::kUp);
+    }
+    EXPECT_EQ(after.backends[index_of(after, "10.0.0.14")].health, HealthState::kChecking);
+    const auto named = std::ranges::count_if(after.backends, [](const auto& backend) {
+        return backend.health != HealthState::kUnused;
+    });
+    EXPECT_EQ(named, 6);
+}
+
+TEST_F(PlannerTest, TellsOneBackendInTwoPoolsApart) {
+    config_.pools[0].backends.push_back({"shared", ip("10.0.0.11"), 80, 1});
+    ASSERT_TRUE(planner_.apply(config_));
+    set_health("web", "10.0.0.11", HealthState::kUp);
+    const PlanContent content = planner_.make().first;
+    EXPECT_EQ(slots_of(content, 0, tables::kNoBackend), content.pools[0].slot_count);
+    EXPECT_EQ(slots_of(content, 1, tables::kNoBackend), 0U);
+}
+
+TEST_F(PlannerTest, LeadsToBackendsOverNeighbours) {
+    const PlanContent before = planner_.make().first;
+    const auto record = [](const PlanContent& content, const char* address) {
+        const auto backend =
+            std::ranges::find(content.backends, ip(address), &tables::PlanBackend::address);
+        return content.next_hops[backend->next_hop];
+    };
+    EXPECT_FALSE(record(before, "10.0.0.11").resolved);
+    EXPECT_EQ(record(before, "10.0.0.11").source, ip("10.0.0.1"));
+    EXPECT_TRUE(planner_.set_mac({0, ip("10.0.0.11")}, Mac{2, 0, 0, 0, 0, 1}));
+    EXPECT_FALSE(planner_.set_mac({0, ip("10.0.0.11")}, Mac{2, 0, 0, 0, 0, 1}));
+    const PlanContent after = planner_.make().first;
+    EXPECT_TRUE(record(after, "10.0.0.11").resolved);
+    EXPECT_EQ(record(after, "10.0.0.11").mac, (Mac{2, 0, 0, 0, 0, 1}));
+    EXPECT_FALSE(record(after, "10.0.0.12").resolved);
+    EXPECT_EQ(planner_.neighbours().size(), 5U);
+    EXPECT_TRUE(planner_.unreachable().empty());
+}
+
+TEST_F(PlannerTest, NamesBackendsThatNoPortLeadsTo) {
+    config_.pools[0].backends.push_back({"far", ip("192.0.2.1"), 80, 1});
+    ASSERT_TRUE(planner_.apply(config_));
+    ASSERT_EQ(planner_.unreachable().size(), 1U);
+    EXPECT_EQ(planner_.unreachable()[0].address, ip("192.0.2.1"));
+    const PlanContent content = planner_.make().first;
+    EXPECT_EQ(content.backends[index_of(content, "192.0.2.1")].next_hop, 0);
+}
+
+TEST_F(PlannerTest, RefusesMoreBackendsThanThereAreIndicesAndKeepsWhatItHas) {
+    conf::Config huge = config_;
+    conf::Pool& crowd = huge.pools.emplace_back();
+    crowd.name = "zoo";
+    for (std::uint32_t i = 0; i <= tables::kBackendsMax; ++i) {
+        const std::array<std::uint8_t, 4> address{11, static_cast<std::uint8_t>(i >> 16U),
+                                                  static_cast<std::uint8_t>(i >> 8U),
+                                                  static_cast<std::uint8_t>(i)};
+        crowd.backends.push_back({"", IpAddress::from_v4(address), 80, 1});
+    }
+    EXPECT_FALSE(planner_.apply(huge));
+    EXPECT_EQ(planner_.make().first.pools.size(), 2U);
+}
+
+TEST_F(PlannerTest, HasTheSameDigestsWhateverItsHistory) {
+    all_up();
+    set_health("web", "10.0.0.12", HealthState::kDown);
+    const PlanContent one = planner_.make().first;
+    Planner fresh(kKey);
+    ASSERT_TRUE(fresh.apply(config_));
+    for (const conf::Pool& each : config_.pools) {
+        for (const conf::Backend& backend : each.backends) {
+            const bool is_down = backend.address == ip("10.0.0.12");
+            fresh.set_health({each.name, backend.address, 80},
+                             is_down ? HealthState::kDown : HealthState::kUp);
+        }
+    }
+    const PlanContent other = fresh.make().first;
+    EXPECT_EQ(one.head.digest, other.head.digest);
+    EXPECT_EQ(*one.owners[1], *other.owners[1]);
+}
+
+}  // namespace
+}  // namespace tandem::plan
