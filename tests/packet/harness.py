@@ -139,6 +139,7 @@ class Tandem:
             for program in (DATAPLANE, CONTROL):
                 self.start(program)
             self.telemetry = wait_until(self.connect, "telemetry", self.processes)
+            wait_until(self.counters, "counters", self.processes)
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise AssertionError(f"{error}\n{self.text}") from error

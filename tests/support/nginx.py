@@ -38,7 +38,7 @@ class Nginx:
     def __init__(self, node):
         self.node = node
         self.directory = node.lab.directory / f"nginx-{node.name}"
-        (self.directory / "files").mkdir(parents=True)
+        (self.directory / "files").mkdir(parents=True, exist_ok=True)
         with open(self.directory / "files" / "big", "wb") as big:
             big.write(os.urandom(1 << 16) * (BIG_FILE_BYTES >> 16))
         self.config = self.directory / "nginx.conf"
