@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <iostream>
 #include <pthread.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <rte_cycles.h>
@@ -51,8 +51,7 @@ int run_worker(void* argument) {
     return 0;
 }
 
-void describe(SharedTables& shared, const OpenPorts& ports, std::uint16_t workers) {
-    tables::LiveFixed& fixed = shared.fixed();
+void describe(tables::LiveFixed& fixed, const OpenPorts& ports, std::uint16_t workers) {
     fixed.dataplane_pid = ::getpid();
     fixed.worker_count = workers;
     fixed.port_count = static_cast<std::uint32_t>(ports.infos().size());
@@ -76,10 +75,12 @@ void log_counters(SharedTables& shared) {
 Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shared) {
     Result<OpenPorts> ports = OpenPorts::open(config, plan.workers, plan.mbuf_count);
     if (!ports) return ports.error();
-    if (Status status = shared.obtain_regions(kControlGraceMs, plan.huge_pages); !status) {
+    const auto fill = [&](tables::LiveFixed& fixed) {
+        describe(fixed, ports.value(), plan.workers);
+    };
+    if (Status status = shared.obtain_regions(kControlGraceMs, plan.huge_pages, fill); !status) {
         return status;
     }
-    describe(shared, ports.value(), plan.workers);
     register_telemetry(shared.live());
 
     std::deque<pipeline::Worker> workers;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <fcntl.h>
+#include <memory>
 #include <new>
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -46,6 +47,10 @@ ArenaSizes arena_sizes(const conf::Config& config) {
                                        backends * sizeof(tables::LiveBackend))};
 }
 
+Error too_much(const Error& error) {
+    return {error.message + ": free some, or set dataplane.table_memory lower"};
+}
+
 }  // namespace
 
 Result<SharedTables> SharedTables::listen(const conf::Config& config) {
@@ -64,7 +69,8 @@ SharedTables::~SharedTables() {
     if (listener_.is_open()) ::unlink(path_.c_str());
 }
 
-Status SharedTables::obtain_regions(int grace_ms, bool huge_pages) {
+Status SharedTables::obtain_regions(int grace_ms, bool huge_pages,
+                                    const std::function<void(tables::LiveFixed&)>& describe) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(grace_ms);
     while (!plan_) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -86,16 +92,19 @@ Status SharedTables::obtain_regions(int grace_ms, bool huge_pages) {
             status = create(huge_pages);
         }
         if (!status) return status;
+        describe(fixed());
         if (answer(connection.get())) control_ = std::move(connection);
     }
     if (plan_) return Nothing{};
     spdlog::info("no control process yet: only the kernel's traffic passes until one comes");
-    return create(huge_pages);
+    const Status status = create(huge_pages);
+    if (status) describe(fixed());
+    return status;
 }
 
 Status SharedTables::create(bool huge_pages) {
     Result<Region> plan = Region::create(RegionKind::kPlan, 0, plan_bytes_, tables::Pages::kNormal);
-    if (!plan) return plan.error();
+    if (!plan) return too_much(plan.error());
     Result<Region> live =
         Region::create(RegionKind::kLive, sizeof(tables::LiveFixed), live_bytes_,
                        huge_pages ? tables::Pages::kHuge : tables::Pages::kNormal);
@@ -104,7 +113,7 @@ Status SharedTables::create(bool huge_pages) {
         live = Region::create(RegionKind::kLive, sizeof(tables::LiveFixed), live_bytes_,
                               tables::Pages::kNormal);
     }
-    if (!live) return live.error();
+    if (!live) return too_much(live.error());
     // Control writes the plan; here it is only read.
     Result<Region> plan_to_read =
         Region::map(FileDescriptor(::fcntl(plan.value().fd(), F_DUPFD_CLOEXEC, 0)),

@@ -2,6 +2,7 @@
 // kept from our predecessor, and keeps the socket over which they are shared.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -25,9 +26,10 @@ class SharedTables {
     /// Removes the socket file.
     ~SharedTables();
 
-    /// Waits up to `grace_ms` for control to offer regions; makes new ones if none come. Errors:
-    /// not enough memory.
-    Status obtain_regions(int grace_ms, bool huge_pages);
+    /// Waits up to `grace_ms` for control to offer regions; makes new ones if none come. `describe`
+    /// says what this dataplane is, before control sees it. Errors: not enough memory.
+    Status obtain_regions(int grace_ms, bool huge_pages,
+                          const std::function<void(tables::LiveFixed&)>& describe);
 
     /// Accepts, greets, or notices the end of a control process. Never blocks for long.
     void serve();
