@@ -63,8 +63,8 @@ std::vector<std::string> changes_between(const conf::Config& running, const conf
     for (const conf::Pool& pool : wanted.pools) {
         const conf::Pool* before = named(running.pools, pool.name);
         if (before == nullptr) {
-            lines.push_back(fmt::format("pool {} is new, with {} backends", pool.name,
-                                        pool.backends.size()));
+            lines.push_back(
+                fmt::format("pool {} is new, with {} backends", pool.name, pool.backends.size()));
         } else {
             compare_pools(*before, pool, lines);
         }

@@ -206,9 +206,8 @@ void Control::add_to_twin(const tables::PortInfo& info, int ifindex, const conf:
 void Control::watch_neighbours() {
     std::set<NeighbourWatch::Wanted> wanted;
     for (const auto& [port, address] : planner_.neighbours()) {
-        const auto netdev = std::ranges::find(port_of_netdev_, port, [](const auto& entry) {
-            return entry.second;
-        });
+        const auto netdev = std::ranges::find(port_of_netdev_, port,
+                                              [](const auto& entry) { return entry.second; });
         if (netdev != port_of_netdev_.end()) wanted.emplace(netdev->first, address);
     }
     neighbours_->watch(std::move(wanted));

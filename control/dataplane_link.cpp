@@ -110,8 +110,8 @@ void DataplaneLink::on_answer() {
         if (!is_stopped_) try_again();
         return;
     }
-    Result<PlanRegion> region = PlanRegion::map(std::move(answer.value().regions[0]),
-                                                std::move(answer.value().regions[1]));
+    Result<PlanRegion> region =
+        PlanRegion::map(std::move(answer.value().regions[0]), std::move(answer.value().regions[1]));
     if (!region) {
         observer_.refused(region.error().message);
         if (!is_stopped_) try_again();

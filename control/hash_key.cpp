@@ -52,8 +52,8 @@ Status save_hash_key(const std::string& state_dir, const HashKey& key) {
     const std::string path = path_in(state_dir);
     const std::string fresh = path + ".new";
     {
-        const FileDescriptor file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                                         S_IRUSR | S_IWUSR));
+        const FileDescriptor file(
+            ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR));
         if (!file.is_open() ||
             ::write(file.get(), key.bytes.data(), key.bytes.size()) !=
                 static_cast<ssize_t>(key.bytes.size()) ||

@@ -21,9 +21,8 @@ Result<std::unique_ptr<NeighbourWatch>> NeighbourWatch::open(boost::asio::io_con
     if (!netlink) return netlink.error();
     Result<NetlinkMonitor> monitor = NetlinkMonitor::open();
     if (!monitor) return monitor.error();
-    std::unique_ptr<NeighbourWatch> watch(new NeighbourWatch(io, std::move(observer),
-                                                             std::move(netlink.value()),
-                                                             std::move(monitor.value())));
+    std::unique_ptr<NeighbourWatch> watch(new NeighbourWatch(
+        io, std::move(observer), std::move(netlink.value()), std::move(monitor.value())));
     watch->await_events();
     watch->refresh();
     return watch;

@@ -148,8 +148,8 @@ Result<std::vector<Prefix>> Netlink::addresses(int ifindex) {
         }
         const auto attributes = attributes_of<IFA_LOCAL>(message, sizeof(ifaddrmsg));
         // Of a point-to-point link IFA_ADDRESS is the other end.
-        const nlattr* ours = attributes[IFA_LOCAL] != nullptr ? attributes[IFA_LOCAL]
-                                                              : attributes[IFA_ADDRESS];
+        const nlattr* ours =
+            attributes[IFA_LOCAL] != nullptr ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
         if (ours == nullptr) return;
         const std::optional<IpAddress> address = address_in(ours);
         if (!address) return;

@@ -58,8 +58,7 @@ Result<std::vector<BlockRef>> PlanRegion::write_all(const plan::PlanContent& con
         written.insert_or_assign(name, std::move(now));
     }
     const std::array blocks{write<tables::PlanHead>(std::span(&content.head, 1)),
-                            write<tables::PlanVip>(content.vips),
-                            write<tables::PlanPool>(pools),
+                            write<tables::PlanVip>(content.vips), write<tables::PlanPool>(pools),
                             write<tables::PlanBackend>(content.backends),
                             write<tables::PlanNextHop>(content.next_hops)};
     std::vector<BlockRef> references;

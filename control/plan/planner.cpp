@@ -102,8 +102,7 @@ void Planner::configure_table(const conf::Pool& pool) {
         const BackendIndex index = backends_.at(identity_of(pool, backend)).index;
         members.push_back({backend.address, backend.port, index, backend.weight});
     }
-    const std::uint32_t slots =
-        pool.slots != 0 ? pool.slots : slot_count_for(pool.backends.size());
+    const std::uint32_t slots = pool.slots != 0 ? pool.slots : slot_count_for(pool.backends.size());
     tables_.at(pool.name).configure(hash_, slots, std::move(members));
 }
 
@@ -211,8 +210,8 @@ void Planner::add_pools(PlanContent& content, const std::vector<std::uint16_t>& 
         const std::size_t slots_moved = table.update(hash_, weights);
         const std::size_t slots = table.owners()->size();
         if (slots_moved != 0) {
-            moved.push_back({pool.name, slots, slots_moved, pool.backends.size(),
-                             table.serving_count()});
+            moved.push_back(
+                {pool.name, slots, slots_moved, pool.backends.size(), table.serving_count()});
         }
         tables::PlanPool record;
         record.name = tables::Name(pool.name);

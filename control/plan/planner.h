@@ -25,7 +25,7 @@ namespace tandem::plan {
 struct PlanContent {
     tables::PlanHead head;
     std::vector<tables::PlanVip> vips;
-    std::vector<tables::PlanPool> pools;  ///< without the blocks of their slots
+    std::vector<tables::PlanPool> pools;                ///< without the blocks of their slots
     std::vector<std::shared_ptr<const Owners>> owners;  ///< by pool
     std::vector<tables::PlanBackend> backends{1};
     std::vector<tables::PlanNextHop> next_hops{1};

@@ -19,8 +19,7 @@ PortAddresses port(std::uint8_t number, const std::vector<const char*>& addresse
 
 TEST(NextHop, OfABackendOnOurNetworkIsTheBackend) {
     const std::vector ports{port(0, {"192.0.2.10/24", "2001:db8::10/64"})};
-    EXPECT_EQ(next_hop_to(ip("192.0.2.7"), ports),
-              (NextHop{0, ip("192.0.2.7"), ip("192.0.2.10")}));
+    EXPECT_EQ(next_hop_to(ip("192.0.2.7"), ports), (NextHop{0, ip("192.0.2.7"), ip("192.0.2.10")}));
     EXPECT_EQ(next_hop_to(ip("2001:db8::7"), ports),
               (NextHop{0, ip("2001:db8::7"), ip("2001:db8::10")}));
 }

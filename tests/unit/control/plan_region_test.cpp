@@ -46,10 +46,9 @@ class PlanRegionTest : public testing::Test {
 
     Region plan_ = std::move(
         Region::create(RegionKind::kPlan, 0, kArenaBytes, tables::Pages::kNormal).value());
-    Region live_ =
-        std::move(Region::create(RegionKind::kLive, sizeof(tables::LiveFixed), kArenaBytes,
-                                 tables::Pages::kNormal)
-                      .value());
+    Region live_ = std::move(Region::create(RegionKind::kLive, sizeof(tables::LiveFixed),
+                                            kArenaBytes, tables::Pages::kNormal)
+                                 .value());
 };
 
 TEST_F(PlanRegionTest, HasNothingBeforeTheFirstPlan) {

@@ -38,9 +38,8 @@ class PlannerTest : public testing::Test {
         config_.pools = {pool("api", {"10.0.0.21", "10.0.0.22"}),
                          pool("web", {"10.0.0.11", "10.0.0.12", "10.0.0.13"})};
         config_.vips = {vip("v", "203.0.113.10", "web")};
-        planner_.set_ports({{.port = 0,
-                             .addresses = {*Prefix::parse("10.0.0.1/24")},
-                             .gateways = {}}});
+        planner_.set_ports(
+            {{.port = 0, .addresses = {*Prefix::parse("10.0.0.1/24")}, .gateways = {}}});
         EXPECT_TRUE(planner_.apply(config_));
     }
     void set_health(const char* pool, const char* address, HealthState health) {
@@ -54,8 +53,8 @@ class PlannerTest : public testing::Test {
         }
     }
     static tables::BackendIndex index_of(const PlanContent& content, const char* address) {
-        const auto found = std::ranges::find(content.backends, ip(address),
-                                             &tables::PlanBackend::address);
+        const auto found =
+            std::ranges::find(content.backends, ip(address), &tables::PlanBackend::address);
         EXPECT_NE(found, content.backends.end()) << address;
         return static_cast<tables::BackendIndex>(found - content.backends.begin());
     }
@@ -105,9 +104,8 @@ TEST_F(PlannerTest, KeepsTheIndicesOfBackendsThatStayWhateverComesAndGoes) {
         EXPECT_EQ(after.backends[index_of(after, address)].health, HealthState::kUp);
     }
     EXPECT_EQ(after.backends[index_of(after, "10.0.0.14")].health, HealthState::kChecking);
-    const auto named = std::ranges::count_if(after.backends, [](const auto& backend) {
-        return backend.health != HealthState::kUnused;
-    });
+    const auto named = std::ranges::count_if(
+        after.backends, [](const auto& backend) { return backend.health != HealthState::kUnused; });
     EXPECT_EQ(named, 6);
 }
 
