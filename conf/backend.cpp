@@ -29,20 +29,19 @@ void set_endpoint(Backend& backend, const Endpoint& endpoint) {
 /// `{ address = "10.0.0.11:80", name = "web1", weight = 10 }`
 std::optional<ReadBackend> read_table(const std::string& path, const toml::table& table,
                                       Report& report) {
-    Section section("pool.*.backends", path, table, report);
+    Section section("pool.backends", path, table, report);
     ReadBackend read;
     if (const auto name = section.text("name", "a string such as \"web1\"")) {
         read.name_at = name->at;
         read.backend.name = name->value;
         if (!is_name(name->value)) {
             section.reject("name",
-                           fmt::format("{} is not a name: {}", quoted(name->value), kNameRule));
+                           fmt::format("{} is not a name: {}", in_quotes(name->value), kNameRule));
         }
     }
     section.require("address");
-    const std::string_view expected = "a string such as \"10.0.0.11:80\"";
     std::optional<Endpoint> endpoint;
-    section.parsed("address", expected, parse_endpoint, endpoint);
+    section.parsed("address", "a string such as \"10.0.0.11:80\"", parse_endpoint, endpoint);
     section.integer("weight", {1, kWeightMax}, read.backend.weight);
     section.finish();
     if (!section.is_sound()) return std::nullopt;
@@ -118,7 +117,7 @@ std::vector<Backend> read_backends(Section& pool) {
         const auto [namesake, is_new_name] = names.try_emplace(backend.name, read.name_at.line);
         if (!is_new_name) {
             pool.reject("backends", read.name_at,
-                        fmt::format("the name {} is already in line {}", quoted(backend.name),
+                        fmt::format("the name {} is already in line {}", in_quotes(backend.name),
                                     namesake->second));
         }
         backends.push_back(std::move(backend));

@@ -7,12 +7,11 @@ namespace tandem::conf {
 
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""h;
-
 constexpr std::array<Word<CheckType>, 3> kTypeWords{
     {{"none", CheckType::kNone}, {"tcp", CheckType::kTcp}, {"http", CheckType::kHttp}}};
 
+constexpr Range<milliseconds> kIntervals{milliseconds{10}, std::chrono::hours{1}};
+constexpr Range<milliseconds> kTimeouts{milliseconds{1}, std::chrono::hours{1}};
 constexpr std::size_t kRequestPartMax = 1024;
 constexpr std::int64_t kInARowMax = 100;
 
@@ -24,13 +23,13 @@ bool fits_request(std::string_view text) {
 
 Result<std::string> parse_path(std::string_view text) {
     if (text.starts_with('/') && fits_request(text)) return std::string(text);
-    return Error{quoted(text) +
+    return Error{in_quotes(text) +
                  " is not a path: it begins with / and has no spaces, \"%20\" stands for one"};
 }
 
 Result<std::string> parse_request_host(std::string_view text) {
     if (fits_request(text) && text.find('/') == text.npos) return std::string(text);
-    return Error{quoted(text) + " is not what a Host header can say"};
+    return Error{in_quotes(text) + " is not what a Host header can say"};
 }
 
 struct StatusRange {
@@ -51,7 +50,7 @@ Result<StatusRange> parse_status(std::string_view text) {
     return Error{
         fmt::format("{} is not a status from {} to {} such as \"200\", or a range of them "
                     "such as \"200-399\"",
-                    quoted(text), kStatusMin, kStatusMax)};
+                    in_quotes(text), kStatusMin, kStatusMax)};
 }
 
 void read_http(Section& section, Check& check) {
@@ -85,8 +84,8 @@ Check read_check(Section& section) {
     section.choice("type", kTypeWords, check.type);
     const bool knows_type = section.has("type") && section.is_sound();
     read_http(section, check);
-    section.duration("interval", {10ms, 1h}, check.interval);
-    section.duration("timeout", {1ms, 1h}, check.timeout);
+    section.duration("interval", kIntervals, check.interval);
+    section.duration("timeout", kTimeouts, check.timeout);
     section.integer("port", {1, 65'535}, check.port);
     section.integer("rise", {1, kInARowMax}, check.rise);
     section.integer("fall", {1, kInARowMax}, check.fall);
@@ -99,15 +98,16 @@ Check read_check(Section& section) {
 }  // namespace
 
 std::vector<Entry<Check>> read_checks(Section& root) {
+    constexpr std::size_t kChecksMax = kPoolsMax;  // a pool has one
     std::vector<Entry<Check>> checks;
-    for (const NamedTable& named : named_tables(root, "check", kPoolsMax)) {
+    for (const NamedTable& named : named_tables(root, "check", kChecksMax)) {
         Section section("check", fmt::format("check.{}", named.name), *named.table, root.report());
         const auto types = check_types();
         if (std::ranges::find(types, named.name) != types.end()) {
             root.report().error(named.at,
                                 fmt::format("{} is a type of check and cannot be the name of one: "
                                             "pools could not tell them apart",
-                                            quoted(named.name)));
+                                            in_quotes(named.name)));
         }
         Check check = read_check(section);
         checks.push_back({.name = std::string(named.name), .at = named.at, .value = std::nullopt});
@@ -124,7 +124,7 @@ std::optional<Result<Check>> parse_short_check(std::string_view text) {
     check.type = word->value;
     if (space == text.npos) return check;
     if (check.type != CheckType::kHttp) {
-        return Error{fmt::format("{}: nothing follows {}", quoted(text), quoted(word->text))};
+        return Error{fmt::format("{}: nothing follows {}", in_quotes(text), in_quotes(word->text))};
     }
     Result<std::string> path = parse_path(text.substr(space + 1));
     if (!path) return path.error();

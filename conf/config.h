@@ -106,7 +106,7 @@ struct Pool {
     Mode mode = Mode::kIpip;
     std::string check_name;  ///< of [check.NAME]; empty when the short form was used
     Check check;
-    std::uint32_t slots = 0;  ///< a prime of tables::kSlotCounts; 0: by the number of backends
+    std::uint32_t slots = 0;  ///< of the pool's table, a prime; 0: by the number of backends
     std::optional<Prefix> tunnel_source;  ///< ipip: outer sources are drawn from it by flow
     std::vector<Backend> backends;
 

@@ -30,7 +30,7 @@ Result<std::string> parse_cores(std::string_view text) {
     do {
         comma = std::min(text.find(',', start), text.size());
         if (!is_cpu_range(text.substr(start, comma - start))) {
-            return Error{quoted(text) + " is not a list of CPUs such as \"2-7,10\", or \"auto\""};
+            return Error{in_quotes(text) + R"( is not a list of CPUs such as "2-7,10", or "auto")"};
         }
         start = comma + 1;
     } while (comma < text.size());
@@ -43,7 +43,7 @@ Dataplane read_dataplane(Section& root) {
     Dataplane dataplane;
     Section section = root.subsection("dataplane");
     section.integer_or_auto("workers", {1, kWorkersMax}, dataplane.workers);
-    section.parsed("cores", "a string such as \"2-7,10\", or \"auto\"", parse_cores,
+    section.parsed("cores", R"(a string such as "2-7,10", or "auto")", parse_cores,
                    dataplane.cores);
     section.choice("memory", kMemoryWords, dataplane.memory);
     section.size_or_auto("packet_memory", dataplane.packet_memory_bytes);

@@ -56,17 +56,18 @@ Status check_netdev(std::string_view name) {
     // What the kernel refuses (dev_valid_name), and the comma that would end a DPDK argument.
     const bool is_valid =
         !name.empty() && name != "." && name != ".." && name.find_first_of("/:, \t") == name.npos;
-    if (!is_valid) return Error{quoted(name) + " is not the name of a network device"};
+    if (!is_valid) return Error{in_quotes(name) + " is not the name of a network device"};
     if (name.size() <= kNetdevNameMax) return Nothing{};
     return Error{fmt::format("{} is longer than a network device's name can be, {} characters",
-                             quoted(name), kNetdevNameMax)};
+                             in_quotes(name), kNetdevNameMax)};
 }
 
 Result<Device> checked(Driver driver, std::string_view name) {
     switch (driver) {
         case Driver::kPci: {
             const std::optional<std::string> pci = parse_pci(name);
-            if (!pci) return Error{quoted(name) + " is not a PCI address such as \"0000:3b:00.0\""};
+            if (!pci)
+                return Error{in_quotes(name) + " is not a PCI address such as \"0000:3b:00.0\""};
             return Device{.driver = driver, .name = *pci};
         }
         case Driver::kAfXdp:
@@ -86,7 +87,8 @@ Result<Device> checked(Driver driver, std::string_view name) {
 }
 
 Error contradiction(std::string_view text, Driver wanted) {
-    return {fmt::format("{} is not a device of driver {}", quoted(text), quoted(word_of(wanted)))};
+    return {fmt::format("{} is not a device of driver {}", in_quotes(text),
+                        in_quotes(word_of(wanted)))};
 }
 
 }  // namespace
@@ -115,7 +117,7 @@ Result<Device> parse_device(std::string_view text, std::optional<Driver> wanted)
     std::array<std::string_view, kDriverWords.size()> words;
     std::ranges::transform(kDriverWords, words.begin(), [](const auto& word) { return word.text; });
     const std::string_view meant = nearest(prefix, words);
-    return Error{fmt::format("{} is not a driver{}", quoted(prefix),
+    return Error{fmt::format("{} is not a driver{}", in_quotes(prefix),
                              meant.empty() ? "" : "; " + did_you_mean(meant))};
 }
 

@@ -35,7 +35,7 @@ std::string Diagnostic::str() const {
     return text;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
     std::string result = "\"";
     while (!text.empty()) {
         if (result.size() > kQuotedBytesMax) {

@@ -33,6 +33,6 @@ struct Diagnostic {
 };
 
 /// The text in double quotes for a message: control characters escaped, cut if it is long.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 }  // namespace tandem::conf

@@ -7,6 +7,7 @@
 
 #include "conf/diagnostic.h"
 #include "conf/units.h"
+#include "conf/utf8.h"
 
 namespace tandem::conf {
 
@@ -35,16 +36,17 @@ std::string_view unusable_as(const IpAddress& address) {
 /// Any address and length that is written as it should be.
 Result<Prefix> parse_any(std::string_view text) {
     const std::optional<Prefix> prefix = Prefix::parse(text);
-    if (!prefix) {
-        return Error{quoted(text) +
+    // A zero byte ends the text for the function below that one.
+    if (!prefix || std::ranges::any_of(text, is_control)) {
+        return Error{in_quotes(text) +
                      " is not an IP address; addresses are literal, names are not looked up"};
     }
     if (prefix->address.is_v4() && text.find(':') != text.npos) {
-        return Error{fmt::format("{} is an IPv4 address written as IPv6; write {}", quoted(text),
+        return Error{fmt::format("{} is an IPv4 address written as IPv6; write {}", in_quotes(text),
                                  prefix->address.str())};
     }
     if (const std::string_view why = unusable_as(prefix->address); !why.empty()) {
-        return Error{fmt::format("{} {}", quoted(text), why)};
+        return Error{fmt::format("{} {}", in_quotes(text), why)};
     }
     return *prefix;
 }
@@ -58,8 +60,8 @@ struct HostPort {
 Result<HostPort> split(std::string_view text, std::string_view example) {
     const std::size_t colon = text.rfind(':');
     const bool in_brackets = text.starts_with('[');
-    const Error malformed{
-        fmt::format("{} is not an address and a port such as {}", quoted(text), quoted(example))};
+    const Error malformed{fmt::format("{} is not an address and a port such as {}", in_quotes(text),
+                                      in_quotes(example))};
     if (colon == text.npos || (in_brackets && (colon == 0 || text[colon - 1] != ']'))) {
         return malformed;
     }
@@ -69,13 +71,13 @@ Result<HostPort> split(std::string_view text, std::string_view example) {
         if (parts.host.find(':') == parts.host.npos) return malformed;
     } else if (parts.host.find(':') != parts.host.npos) {
         return Error{fmt::format("{}: an IPv6 address stands in brackets: \"[2001:db8::1]:80\"",
-                                 quoted(text))};
+                                 in_quotes(text))};
     }
     return parts;
 }
 
 Error bad_port(std::string_view text) {
-    return {quoted(text) + " is not a port from 1 to 65535"};
+    return {in_quotes(text) + " is not a port from 1 to 65535"};
 }
 
 std::optional<std::uint16_t> parse_port(std::string_view text) {
@@ -91,10 +93,10 @@ Status parse_ports(std::string_view text, Listen& listen) {
     const auto first = parse_port(text.substr(0, dash));
     const auto last = dash == text.npos ? first : parse_port(text.substr(dash + 1));
     if (!first || !last) {
-        return Error{quoted(text) +
-                     " is not a port from 1 to 65535, a range such as \"8000-8999\", or \"*\""};
+        return Error{in_quotes(text) +
+                     R"( is not a port from 1 to 65535, a range such as "8000-8999", or "*")"};
     }
-    if (*last < *first) return Error{quoted(text) + " ends before it begins"};
+    if (*last < *first) return Error{in_quotes(text) + " ends before it begins"};
     listen.port_first = *first;
     listen.port_last = *last;
     return Nothing{};
@@ -103,7 +105,7 @@ Status parse_ports(std::string_view text, Listen& listen) {
 }  // namespace
 
 Result<IpAddress> parse_host(std::string_view text) {
-    if (text.find('/') != text.npos) return Error{quoted(text) + " is not a single address"};
+    if (text.find('/') != text.npos) return Error{in_quotes(text) + " is not a single address"};
     const Result<Prefix> prefix = parse_any(text);
     if (!prefix) return prefix.error();
     return prefix.value().address;
@@ -113,7 +115,7 @@ Result<Prefix> parse_interface(std::string_view text) {
     if (text.find('/') != text.npos) return parse_any(text);
     const Result<IpAddress> address = parse_host(text);
     if (!address) return address.error();
-    return Error{fmt::format("{} lacks the length of its subnet, as in \"{}/{}\"", quoted(text),
+    return Error{fmt::format("{} lacks the length of its subnet, as in \"{}/{}\"", in_quotes(text),
                              text, address.value().is_v4() ? 24 : 64)};
 }
 
@@ -122,7 +124,7 @@ Result<Prefix> parse_prefix(std::string_view text) {
     if (!prefix) return prefix;
     const Prefix network{prefix.value().network(), prefix.value().length};
     if (network == prefix.value()) return prefix;
-    return Error{fmt::format("{} has bits set after its length; the prefix is {}", quoted(text),
+    return Error{fmt::format("{} has bits set after its length; the prefix is {}", in_quotes(text),
                              network.str())};
 }
 
@@ -149,7 +151,7 @@ Result<Listen> parse_listen(std::string_view text) {
         listen.protocol = Protocol::kUdp;
     } else if (!text.ends_with("/tcp")) {
         return Error{fmt::format("{} does not end in its protocol, /tcp or /udp, as in {}",
-                                 quoted(text), quoted(kExample))};
+                                 in_quotes(text), in_quotes(kExample))};
     }
     text.remove_suffix(std::string_view("/tcp").size());
     const Result<HostPort> parts = split(text, kExample);
@@ -165,7 +167,7 @@ Result<Listen> parse_listen(std::string_view text) {
 
 Result<Mac> parse_mac(std::string_view text) {
     constexpr std::size_t kTextBytes = 17;  // six pairs of digits, five colons
-    const Error malformed{quoted(text) + " is not a MAC address such as \"02:00:00:00:00:11\""};
+    const Error malformed{in_quotes(text) + " is not a MAC address such as \"02:00:00:00:00:11\""};
     if (text.size() != kTextBytes) return malformed;
     Mac mac{};
     for (std::size_t i = 0; i < mac.size(); ++i) {
@@ -175,7 +177,7 @@ Result<Mac> parse_mac(std::string_view text) {
         if (i + 1 < mac.size() && *end != ':') return malformed;
     }
     const bool is_group = (mac[0] & 1U) != 0;  // IEEE 802: the first bit on the wire
-    if (is_group || mac == Mac{}) return Error{quoted(text) + " is not the MAC of one host"};
+    if (is_group || mac == Mac{}) return Error{in_quotes(text) + " is not the MAC of one host"};
     return mac;
 }
 

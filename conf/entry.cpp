@@ -29,8 +29,9 @@ std::vector<NamedTable> named_tables(Section& root, std::string_view kind, std::
             continue;
         }
         if (!is_name(key.str())) {
-            root.report().error(position_of(key), fmt::format("{} is not a name for a {}: {}",
-                                                              quoted(key.str()), kind, kNameRule));
+            root.report().error(position_of(key),
+                                fmt::format("{} is not a name for a {}: {}", in_quotes(key.str()),
+                                            kind, kNameRule));
         }
         tables.push_back({.name = key.str(), .at = position_of(key), .table = value.as_table()});
     }

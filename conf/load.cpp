@@ -1,13 +1,11 @@
 #include "conf/load.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string>
 
 #include "conf/report.h"
 #include "conf/root.h"
-#include "conf/utf8.h"
 
 namespace tandem::conf {
 
@@ -53,14 +51,12 @@ std::uint32_t line_of_deep_key(std::string_view text) {
     return 0;
 }
 
-/// The parser's sentence, without what every one begins with and what no terminal should get.
+/// The parser's sentence, without what every one begins with.
 std::string message_of(const toml::parse_error& error) {
     std::string_view text = error.description();
     constexpr std::string_view kPrefix = "Error while parsing ";
     if (text.starts_with(kPrefix)) text.remove_prefix(kPrefix.size());
-    std::string result(text);
-    std::ranges::replace_if(result, is_control, '?');
-    return result;
+    return std::string(text);
 }
 
 }  // namespace

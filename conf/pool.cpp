@@ -44,7 +44,7 @@ void read_check_of(Section& section, const std::vector<Entry<Check>>& checks, Po
     section.reject("check",
                    fmt::format("{} is not a section [check.NAME], nor \"tcp\", \"none\" or "
                                "\"http /path\"",
-                               quoted(text->value)),
+                               in_quotes(text->value)),
                    meant_entry(checks, nearest(text->value, known)));
 }
 

@@ -38,8 +38,8 @@ void read_device(Section& section, Claims& devices, Port& port) {
     const std::string claimed = claim(device.value());
     if (claimed.empty()) return;
     if (const std::uint32_t line = take(devices, claimed, given->at); line != 0) {
-        section.reject("device",
-                       fmt::format("{} is already used, in line {}", quoted(given->value), line));
+        section.reject(
+            "device", fmt::format("{} is already used, in line {}", in_quotes(given->value), line));
     }
 }
 
@@ -72,7 +72,7 @@ void read_gateways(Section& section, Port& port) {
                                 [&](const auto& other) { return other.is_v4() == is_v4; })) {
             section.reject("gateway", text.at,
                            fmt::format("{} is a second gateway for {}; there can be one",
-                                       quoted(text.value), is_v4 ? "IPv4" : "IPv6"));
+                                       in_quotes(text.value), is_v4 ? "IPv4" : "IPv6"));
         }
         port.gateways.push_back(gateway.value());
     }
@@ -81,7 +81,7 @@ void read_gateways(Section& section, Port& port) {
 
 void read_neighbours(Section& section, Port& port) {
     constexpr std::string_view kExpected =
-        "a table of addresses and MACs such as { \"10.0.0.11\" = \"02:00:00:00:00:11\" }";
+        R"(a table of addresses and MACs such as { "10.0.0.11" = "02:00:00:00:00:11" })";
     const toml::node* node = section.find("neighbours");
     if (node == nullptr) return;
     const toml::table* table = node->as_table();

@@ -9,6 +9,7 @@ namespace tandem::conf {
 
 namespace {
 
+constexpr std::uint32_t kMessageColumnsMax = 1000;
 constexpr std::uint32_t kColumnsShown = 120;
 constexpr std::uint32_t kColumnsBefore = 60;  ///< of the caret, when the line is cut
 
@@ -43,11 +44,11 @@ void add_source(Diagnostic& diagnostic, std::string_view line) {
 
 }  // namespace
 
-void Report::error(Position at, std::string message, std::string help) {
+void Report::error(Position at, std::string_view message, std::string_view help) {
     diagnostics_.push_back({.file = file_,
                             .at = at,
-                            .message = std::move(message),
-                            .help = std::move(help),
+                            .message = columns(message, 1, kMessageColumnsMax),
+                            .help = columns(help, 1, kMessageColumnsMax),
                             .source_line = {},
                             .caret = 0});
 }

@@ -19,7 +19,8 @@ class Report {
     /// `text` is the whole file and must outlive the report.
     Report(std::string_view file, std::string_view text) : file_(file), text_(text) {}
 
-    void error(Position at, std::string message, std::string help = "");
+    /// What the texts quote of the file is made safe to print, and cut if it is very long.
+    void error(Position at, std::string_view message, std::string_view help = "");
 
     /// How many errors so far: a part of the file is sound if its reading added none.
     [[nodiscard]] std::size_t error_count() const { return diagnostics_.size(); }
@@ -27,7 +28,7 @@ class Report {
     /// Everything reported, in the order of the file. Leaves the report empty.
     std::vector<Diagnostic> take();
 
-    /// Called for every key that a section can have, "port.*.mtu", whether the file has it or not.
+    /// For every key that a section was asked for, "port.mtu", whether the file has it or not.
     void note_key(std::string key) { keys_.insert(std::move(key)); }
     [[nodiscard]] const std::set<std::string>& keys() const { return keys_; }
 

@@ -16,7 +16,7 @@ Position from_toml(const toml::source_position& position) {
 
 /// A value as messages show it.
 std::string shown(const toml::node& node) {
-    if (const auto* value = node.as_string()) return quoted(value->get());
+    if (const auto* value = node.as_string()) return in_quotes(value->get());
     if (const auto* value = node.as_integer()) return std::to_string(value->get());
     if (const auto* value = node.as_boolean()) return value->get() ? "true" : "false";
     if (const auto* value = node.as_floating_point()) return fmt::format("{}", value->get());
@@ -29,12 +29,12 @@ bool is_word(const toml::node& node, std::string_view word) {
     return value != nullptr && value->get() == word;
 }
 
-/// "\"a\", \"b\" or \"c\""
+/// All of them in quotes, with commas and an "or" before the last.
 std::string listed(std::span<const std::string_view> words) {
     std::string text;
     for (std::size_t i = 0; i < words.size(); ++i) {
         if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
-        text += quoted(words[i]);
+        text += in_quotes(words[i]);
     }
     return text;
 }
@@ -92,12 +92,12 @@ const toml::array* Section::find_tables(std::string_view key) {
 }
 
 Section Section::subsection(std::string_view kind) {
-    static const toml::table kEmpty;
+    static const toml::table empty;
     const toml::node* node = find(kind);
-    const toml::table* table = node == nullptr ? &kEmpty : node->as_table();
+    const toml::table* table = node == nullptr ? &empty : node->as_table();
     if (table == nullptr) {
         reject_type(kind, *node, fmt::format("a section [{}]", kind));
-        table = &kEmpty;
+        table = &empty;
     }
     return {kind, std::string(kind), *table, report_};
 }
@@ -106,20 +106,20 @@ void Section::require(std::string_view key) {
     required_.push_back(key);
 }
 
-void Section::reject(std::string_view key, Position at, std::string_view reason, std::string help) {
-    report_.error(at, fmt::format("{}: {}", path(key), reason), std::move(help));
+void Section::reject(std::string_view key, Position at, std::string_view reason,
+                     std::string_view help) {
+    report_.error(at, fmt::format("{}: {}", path(key), reason), help);
 }
 
-void Section::reject(std::string_view key, std::string_view reason, std::string help) {
+void Section::reject(std::string_view key, std::string_view reason, std::string_view help) {
     const toml::node* node = table_.get(key);
-    reject(key, node == nullptr ? header() : position_of(*node), reason, std::move(help));
+    reject(key, node == nullptr ? header() : position_of(*node), reason, help);
 }
 
 void Section::reject_type(std::string_view key, const toml::node& value, std::string_view expected,
-                          std::string help) {
+                          std::string_view help) {
     report_.error(position_of(value),
-                  fmt::format("{} must be {}, not {}", path(key), expected, shown(value)),
-                  std::move(help));
+                  fmt::format("{} must be {}, not {}", path(key), expected, shown(value)), help);
 }
 
 std::optional<std::int64_t> Section::integer(std::string_view key, Range<std::int64_t> range,
@@ -159,7 +159,7 @@ void Section::duration(std::string_view key, Range<std::chrono::milliseconds> ra
         return;
     }
     reject_type(key, *node,
-                fmt::format("a duration from {} to {} such as \"200ms\", \"2s\" or \"5m\"",
+                fmt::format(R"(a duration from {} to {} such as "200ms", "2s" or "5m")",
                             str(range.min), str(range.max)));
 }
 
@@ -172,7 +172,7 @@ void Section::percent(std::string_view key, Range<int> range, int& target) {
         target = *percent;
         return;
     }
-    reject_type(key, *node, fmt::format("a share from \"{}%\" to \"{}%\"", range.min, range.max));
+    reject_type(key, *node, fmt::format(R"(a share from "{}%" to "{}%")", range.min, range.max));
 }
 
 void Section::size_or_auto(std::string_view key, std::uint64_t& target) {
@@ -187,7 +187,7 @@ void Section::size_or_auto(std::string_view key, std::uint64_t& target) {
         target = *size;
         return;
     }
-    reject_type(key, *node, "a size such as \"64MiB\", \"1GiB\" or \"4096\" (bytes), or \"auto\"");
+    reject_type(key, *node, R"(a size such as "64MiB", "1GiB" or "4096" (bytes), or "auto")");
 }
 
 void Section::file_path(std::string_view key, std::size_t max, std::string& target) {
@@ -209,7 +209,7 @@ bool Section::is_clean(std::string_view key, const toml::node& node, std::string
     }
     // Files are passed on as arguments, paths and requests, where these have meanings of their own.
     if (std::ranges::none_of(value->get(), is_control)) return true;
-    reject(key, position_of(node), quoted(value->get()) + " contains control characters");
+    reject(key, position_of(node), in_quotes(value->get()) + " contains control characters");
     return false;
 }
 
@@ -240,8 +240,15 @@ void Section::finish() {
     for (const auto& [key, value] : table_) {
         if (std::ranges::find(known_, key.str()) != known_.end()) continue;
         meant.push_back(nearest(key.str(), known_));
-        report_.error(position_of(key), "unknown key " + path(key.str()),
-                      did_you_mean(meant.back()));
+        const bool is_section = path_.empty() && value.is_table();
+        std::string help = did_you_mean(meant.back());
+        if (help.empty() && !path_.empty() && value.is_table()) {
+            help = "a name with dots stands in quotes";  // [port.eth1.20] is port eth1's table 20
+        }
+        report_.error(position_of(key),
+                      is_section ? fmt::format("unknown section [{}]", key.str())
+                                 : "unknown key " + path(key.str()),
+                      help);
     }
     for (const std::string_view key : required_) {
         // A required key that is there under a wrong name has been complained about.

@@ -101,11 +101,12 @@ class Section {
     void require(std::string_view key);
 
     /// "PATH.KEY: REASON" at `at`, or where the key's value stands, or else the section's header.
-    void reject(std::string_view key, Position at, std::string_view reason, std::string help = "");
-    void reject(std::string_view key, std::string_view reason, std::string help = "");
+    void reject(std::string_view key, Position at, std::string_view reason,
+                std::string_view help = "");
+    void reject(std::string_view key, std::string_view reason, std::string_view help = "");
     /// "PATH.KEY must be EXPECTED, not VALUE".
     void reject_type(std::string_view key, const toml::node& value, std::string_view expected,
-                     std::string help = "");
+                     std::string_view help = "");
 
     /// Call it last: reports unknown keys and those that are required and absent.
     void finish();

@@ -32,11 +32,13 @@ std::size_t distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known) {
+    constexpr std::size_t kWordMax = 64;  // the effort is the product of two lengths
     constexpr std::size_t kLettersPerSlip = 3;
+    if (word.size() > kWordMax) return {};
     std::string_view best;
     std::size_t best_distance = std::max<std::size_t>(word.size() / kLettersPerSlip, 1) + 1;
     for (const std::string_view candidate : known) {
-        // Cheap first: names can be many, and long ones cost the product of their lengths.
+        // Cheap first: names can be many.
         const std::size_t longer = std::max(word.size(), candidate.size());
         if (longer - std::min(word.size(), candidate.size()) >= best_distance) continue;
         const std::size_t found = distance(word, candidate);

@@ -20,13 +20,13 @@ Owners owners_of(const std::vector<Entry<Port>>& ports, const std::vector<Entry<
     for (const Entry<Port>& port : ports) {
         if (!port.value) continue;
         for (const Prefix& address : port.value->addresses) {
-            owners.try_emplace(address.address, "the address of port " + quoted(port.name));
+            owners.try_emplace(address.address, "the address of port " + in_quotes(port.name));
         }
     }
     for (const Entry<Pool>& pool : pools) {
         if (!pool.value) continue;
         for (const Backend& backend : pool.value->backends) {
-            owners.try_emplace(backend.address, "a backend of pool " + quoted(pool.name));
+            owners.try_emplace(backend.address, "a backend of pool " + in_quotes(pool.name));
         }
     }
     return owners;
@@ -51,7 +51,8 @@ void read_listen(Section& section, const Owners& owners, Matches& matches, Vip& 
     const auto [same, is_new] = matches.try_emplace(
         Match{vip.prefix, vip.protocol, vip.port_first, vip.port_last}, at.line);
     if (!is_new) {
-        section.reject("listen", fmt::format("line {} listens to the same", same->second));
+        section.reject("listen",
+                       fmt::format("the VIP in line {} listens to the same", same->second));
     }
     const auto owner = owners.find(vip.prefix.address);
     if (vip.prefix.is_single() && owner != owners.end()) {
@@ -66,7 +67,7 @@ void read_pool_of(Section& section, const std::vector<Entry<Pool>>& pools, Vip& 
     if (!text) return;
     vip.pool = text->value;
     if (find_entry(pools, text->value) != nullptr) return;
-    section.reject("pool", fmt::format("there is no section [pool.{}]", text->value),
+    section.reject("pool", fmt::format("there is no pool {}", in_quotes(text->value)),
                    meant_entry(pools, nearest(text->value, names_of(pools))));
 }
 

@@ -1,0 +1,109 @@
+// conf/examples: what people copy has to load, and the complete one has to be complete.
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "conf/load.h"
+#include "conf/root.h"
+
+namespace tandem::conf {
+namespace {
+
+const std::string kExamples = std::string(TANDEM_ROOT) + "/conf/examples/";
+
+std::string text_of(const std::string& path) {
+    std::ifstream file(path);
+    EXPECT_TRUE(file) << path;
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+Config load_example(const std::string& name) {
+    const Loaded loaded = load_file(kExamples + name);
+    for (const Diagnostic& diagnostic : loaded.diagnostics) ADD_FAILURE() << diagnostic.str();
+    return loaded.config.value_or(Config{});
+}
+
+/// "port.mtu" for every key of a section [port.NAME], and of the tables inside it.
+void add_keys(const std::string& kind, const toml::node& node, std::set<std::string>& keys) {
+    if (const toml::array* array = node.as_array()) {
+        for (const toml::node& item : *array) {
+            if (item.is_table()) add_keys("pool.backends", item, keys);
+        }
+    }
+    if (kind == "port.neighbours" || !node.is_table()) return;
+    for (const auto& [key, value] : *node.as_table()) {
+        const std::string name = kind + '.' + std::string(key.str());
+        keys.insert(name);
+        add_keys(name, value, keys);
+    }
+}
+
+std::set<std::string> keys_in(const toml::table& file) {
+    std::set<std::string> keys;
+    for (const auto& [key, value] : file) {
+        const std::string kind(key.str());
+        keys.insert(kind);
+        if (kind == "dataplane" || kind == "control") {
+            add_keys(kind, value, keys);
+            continue;
+        }
+        for (const auto& [name, section] : *value.as_table()) add_keys(kind, section, keys);
+    }
+    return keys;
+}
+
+TEST(Examples, TheMinimalOneLoads) {
+    const Config config = load_example("minimal.toml");
+    ASSERT_EQ(config.pools.size(), 1U);
+    EXPECT_EQ(config.pools[0].backends.size(), 2U);
+    EXPECT_EQ(config.vips.at(0).pool, "web");
+    EXPECT_EQ(config.dataplane, Dataplane{});
+}
+
+TEST(Examples, TheMinimalOneIsTheOneOfTheReadme) {
+    const std::string example = text_of(kExamples + "minimal.toml");
+    const std::string file = example.substr(example.find('['));
+    EXPECT_NE(text_of(std::string(TANDEM_ROOT) + "/README.md").find("```toml\n" + file + "```"),
+              std::string::npos);
+}
+
+TEST(Examples, TheCompleteOneLoads) {
+    const Config config = load_example("complete.toml");
+    EXPECT_EQ(config.ports.size(), 2U);
+    EXPECT_EQ(config.pools.at(1).backends.size(), 3U);
+    EXPECT_EQ(config.vips.size(), 2U);
+}
+
+TEST(Examples, TheCompleteOneHasEveryKeyThereIs) {
+    const std::string text = text_of(kExamples + "complete.toml");
+    const toml::table file = toml::parse(std::string_view(text));
+    Report report("complete.toml", text);
+    read_root(file, report);
+    EXPECT_TRUE(report.take().empty());
+    EXPECT_EQ(keys_in(file), report.keys());
+    EXPECT_GT(report.keys().size(), 40U);
+}
+
+TEST(Examples, TheCompleteOneShowsTheDefaults) {
+    const Config config = load_example("complete.toml");
+    Dataplane dataplane = config.dataplane;
+    dataplane.eal_args.clear();  // has no default worth showing
+    EXPECT_EQ(dataplane, Dataplane{});
+    EXPECT_EQ(config.control, Control{});
+    Check check = config.pools.at(1).check;
+    check.type = Check{}.type;
+    check.path = Check{}.path;
+    check.host.clear();
+    check.port.reset();
+    EXPECT_EQ(check, Check{});
+    EXPECT_EQ(config.ports.at(1).mtu, Port{}.mtu);
+    EXPECT_EQ(config.pools[1].mode, Pool{}.mode);
+    EXPECT_EQ(config.pools[1].slots, Pool{}.slots);
+}
+
+}  // namespace
+}  // namespace tandem::conf
