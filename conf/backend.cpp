@@ -5,6 +5,8 @@
 #include <map>
 #include <tuple>
 
+#include <toml++/toml.h>
+
 #include "conf/endpoint.h"
 #include "conf/entry.h"
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
+
 namespace tandem::conf {
 
 bool is_name(std::string_view text) {

@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include <toml++/toml.h>
+
 #include "conf/report.h"
 #include "conf/root.h"
 

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <map>
 
+#include <toml++/toml.h>
+
 #include "conf/device.h"
 #include "conf/endpoint.h"
 

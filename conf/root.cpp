@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <toml++/toml.h>
+
 #include "conf/check.h"
 #include "conf/control.h"
 #include "conf/dataplane.h"

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
+
 #include "conf/spelling.h"
 #include "conf/utf8.h"
 
@@ -74,6 +76,14 @@ Section::Section(std::string_view kind, std::string path, const toml::table& tab
 
 std::string Section::path(std::string_view key) const {
     return path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
+}
+
+bool Section::has(std::string_view key) const {
+    return table_.contains(key);
+}
+
+Position Section::header() const {
+    return position_of(table_);
 }
 
 const toml::node* Section::find(std::string_view key) {
