@@ -6,6 +6,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 
@@ -30,7 +31,8 @@ struct Checker::Watch {
     BackendState state;
     Instant next_start;
     bool ended = false;
-    asio::cancellation_signal cancel;
+    bool is_over = true;  ///< there is no coroutine, or no more
+    asio::cancellation_signal signal;
 };
 
 namespace {
@@ -121,7 +123,7 @@ std::vector<Change> Checker::apply(const std::vector<Target>& targets) {
 }
 
 void Checker::stop() {
-    for (const auto& [backend, watch] : watches_) end(*watch);
+    for (const auto& [backend, watch] : watches_) end(watch);
     watches_.clear();
 }
 
@@ -130,18 +132,30 @@ const BackendState* Checker::find(const Identity& backend) const {
     return found == watches_.end() ? nullptr : &found->second->state;
 }
 
-void Checker::end(Watch& watch) {
-    watch.ended = true;
-    watch.cancel.emit(asio::cancellation_type::terminal);
+void Checker::end(const std::shared_ptr<Watch>& watch) {
+    watch->ended = true;
+    cancel(io_, watch);
+}
+
+/// Asks until it is over: who asks between two operations of a probe asks nobody. It also keeps the
+/// watch until then, for outside of the loop emit() only posts what cancels, with a bare pointer
+/// into the watch (Boost 1.81, co_spawn.hpp).
+void Checker::cancel(asio::io_context& io, const std::shared_ptr<Watch>& watch) {
+    watch->signal.emit(asio::cancellation_type::terminal);
+    asio::post(io, [&io, watch] {
+        if (!watch->is_over) cancel(io, watch);
+    });
 }
 
 void Checker::begin(const std::shared_ptr<Watch>& watch) {
+    watch->is_over = false;
     // The handler holds the watch too: Asio looks at the cancellation slot until the very end.
     auto at_end = [watch](std::exception_ptr error) {
+        watch->is_over = true;
         if (error) std::rethrow_exception(error);  // an observer's: nothing of ours throws
     };
     asio::co_spawn(io_, run(watch),
-                   asio::bind_cancellation_slot(watch->cancel.slot(), std::move(at_end)));
+                   asio::bind_cancellation_slot(watch->signal.slot(), std::move(at_end)));
 }
 
 asio::awaitable<void> Checker::run(std::shared_ptr<Watch> watch) {

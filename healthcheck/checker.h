@@ -83,7 +83,8 @@ class Checker {
   private:
     struct Watch;
 
-    static void end(Watch& watch);
+    void end(const std::shared_ptr<Watch>& watch);
+    static void cancel(boost::asio::io_context& io, const std::shared_ptr<Watch>& watch);
     void begin(const std::shared_ptr<Watch>& watch);
     boost::asio::awaitable<void> run(std::shared_ptr<Watch> watch);
     void on_result(Watch& watch, const ProbeResult& result, Instant now);

@@ -123,6 +123,8 @@ TEST_F(CheckerTest, ABackendThatIsNotCheckedIsUpAtOnceAndNotProbed) {
     EXPECT_EQ(checker_->find(web_)->health(), Health::kUp);
     EXPECT_TRUE(checker_->apply({{web_, check_}}).empty()) << "no change the second time";
     EXPECT_TRUE(runs_dry());
+    checker_->stop();
+    EXPECT_TRUE(runs_dry());
     EXPECT_TRUE(changes_.empty());
 }
 
