@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <fcntl.h>
-#include <linux/if_arp.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -31,7 +31,7 @@ Status configure(const std::string& netdev, const Mac& mac, std::uint16_t mtu) {
     const FileDescriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     ifreq request = request_for(netdev);
     request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
-    std::ranges::copy(mac, request.ifr_hwaddr.sa_data);
+    std::memcpy(request.ifr_hwaddr.sa_data, mac.data(), mac.size());
     if (::ioctl(socket.get(), SIOCSIFHWADDR, &request) != 0) {
         return errno_error("cannot give " + netdev + " the port's MAC");
     }

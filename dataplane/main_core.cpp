@@ -1,5 +1,7 @@
 #include "dataplane/main_core.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <poll.h>
 #include <spdlog/spdlog.h>

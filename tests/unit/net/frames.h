@@ -2,12 +2,14 @@
 // product, so that a wrong constant there shows here.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "dataplane/base/check.h"
 #include "dataplane/net/parse.h"
 
 namespace tandem::test {
@@ -162,7 +164,8 @@ class ExactCopy {
   public:
     explicit ExactCopy(std::span<const std::uint8_t> bytes)
         : size_(bytes.size()), bytes_(std::make_unique<std::uint8_t[]>(bytes.size())) {
-        std::copy(bytes.begin(), bytes.end(), bytes_.get());
+        CHECK(bytes.size() <= PTRDIFF_MAX);  // gcc thinks of more, and warns
+        std::ranges::copy(bytes, bytes_.get());
     }
     [[nodiscard]] std::span<std::uint8_t> span() const { return {bytes_.get(), size_}; }
 

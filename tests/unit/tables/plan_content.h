@@ -1,7 +1,10 @@
 // A plan as ordinary vectors, and how control lays it out in a region.
 #pragma once
 
-#include <string>
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "dataplane/tables/plan.h"
