@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include <gtest/gtest.h>
+#include <toml++/toml.h>
 
 #include "conf/load.h"
 #include "conf/root.h"

@@ -15,14 +15,13 @@ namespace fs = std::filesystem;
 class File : public ::testing::Test {
   protected:
     File() {
-        const std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
         std::string pattern = ::testing::TempDir() + "tandem-conf-XXXXXX";
         directory_ = ::mkdtemp(pattern.data());
     }
     ~File() override { fs::remove_all(directory_); }
 
     fs::path write(std::string_view text) {
-        const fs::path path = directory_ / "tandem.toml";
+        fs::path path = directory_ / "tandem.toml";
         std::ofstream(path, std::ios::binary) << text;
         return path;
     }

@@ -2,6 +2,7 @@
 #include "conf/section.h"
 
 #include <gtest/gtest.h>
+#include <toml++/toml.h>
 
 namespace tandem::conf {
 namespace {
