@@ -66,7 +66,7 @@ void trim_padding(rte_mbuf* mbuf, std::uint16_t l3_length) {
 
 Burst::Decision forward_one(const LiveBackend& backend, Packet& packet) {
     const ParsedPacket& parsed = packet.parsed;
-    if (!backend.reachable) return Verdict::kBackendUnreachable;
+    if (backend.reachable == 0) return Verdict::kBackendUnreachable;
     const std::uint16_t added = overhead(backend);
     if (std::uint32_t{parsed.l3_length} + added > backend.mtu) return Verdict::kTooBig;
 

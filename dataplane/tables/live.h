@@ -41,7 +41,7 @@ struct alignas(kCacheLineBytes) LiveBackend {
     std::uint16_t mtu = 0;  ///< of the port it leaves by, bytes of IP packet
     std::uint8_t port = 0;
     ForwardMode mode = ForwardMode::kIpip;
-    bool reachable = false;  ///< configured, and its next hop has a MAC
+    Flag reachable = 0;  ///< configured, and its next hop has a MAC
 };
 static_assert(sizeof(LiveBackend) == kCacheLineBytes);
 

@@ -116,7 +116,7 @@ LiveBackend Merger::live_backend(const PlanView& plan, const PlanBackend& backen
 
     // A pool may have backends of both families; its tunnel source fits those of one.
     const bool has_own_source =
-        pool.has_tunnel_source && pool.tunnel_source.is_v4() == backend.address.is_v4();
+        pool.has_tunnel_source != 0 && pool.tunnel_source.is_v4() == backend.address.is_v4();
     live.outer_source = has_own_source
                             ? Prefix{pool.tunnel_source, pool.tunnel_source_length}.network()
                             : next_hop.source;

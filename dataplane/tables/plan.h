@@ -65,7 +65,7 @@ struct PlanPool {
     Name name;
     ForwardMode mode = ForwardMode::kIpip;
     std::uint8_t tunnel_source_length = 128;  ///< outer sources vary below this length
-    bool has_tunnel_source = false;           ///< false: the port's own address
+    Flag has_tunnel_source = 0;               ///< 0: the port's own address
     std::uint32_t slot_count = 0;
     IpAddress tunnel_source;
     std::uint64_t digest = 0;  ///< of owner identities, slot by slot
@@ -89,7 +89,7 @@ struct PlanNextHop {
     IpAddress source;   ///< our address on that port: the outer source by default
     std::array<std::uint8_t, 6> mac{};
     std::uint8_t port = 0;  ///< index into LiveFixed::ports
-    bool resolved = false;
+    Flag resolved = 0;
 };
 
 static_assert(std::is_trivially_copyable_v<PlanVip> && std::is_trivially_copyable_v<PlanPool> &&

@@ -29,6 +29,10 @@ struct BlockRef {
     friend bool operator==(const BlockRef&, const BlockRef&) = default;
 };
 
+/// Yes or no in a shared record: 0 or another value. Not bool, for which most values are undefined
+/// behaviour: a reader that slept too long may find any.
+using Flag = std::uint8_t;
+
 /// A copy of a record in shared memory. A reader that slept too long reads memory that is being
 /// reused, so what it checks has to be the very value that it then uses.
 template <class T>

@@ -25,11 +25,11 @@ bool same_key(const VipEntry& a, const VipEntry& b) {
 /// Of two entries with one key the first stays.
 void insert(std::span<VipEntry> table, const VipEntry& entry, std::size_t hash) {
     const std::size_t mask = table.size() - 1;
-    for (; table[hash & mask].used; ++hash) {
+    for (; table[hash & mask].used != 0; ++hash) {
         if (same_key(table[hash & mask], entry)) return;
     }
     table[hash & mask] = entry;
-    table[hash & mask].used = true;
+    table[hash & mask].used = 1;
 }
 
 bool is_exact(const VipEntry& entry) {
@@ -111,7 +111,7 @@ const VipEntry* VipTable::find_network(const IpAddress& network, std::uint8_t le
     const std::size_t first = hash(network, 0, length);
     for (std::size_t probe = 0; probe < networks_.size(); ++probe) {
         const VipEntry& entry = networks_[(first + probe) & mask];
-        if (!entry.used) return nullptr;
+        if (entry.used == 0) return nullptr;
         if (entry.prefix_length == length && entry.address == network) return &entry;
     }
     return nullptr;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dataplane/net/address.h"
+#include "dataplane/tables/region.h"
 
 namespace tandem::tables {
 
@@ -27,7 +28,7 @@ struct VipEntry {
     std::uint16_t port_last = 0;   ///< of a network: how many entries it has there
     std::uint8_t prefix_length = 0;
     std::uint8_t protocol = 0;
-    bool used = false;
+    Flag used = 0;
     std::uint8_t zero = 0;
     std::uint16_t vip = kNoVip;
     std::uint16_t pool = 0;
@@ -72,7 +73,7 @@ class VipTable {
         const std::size_t first = hash(address, port, protocol);
         for (std::size_t probe = 0; probe <= mask; ++probe) {
             const VipEntry& entry = exact_[(first + probe) & mask];
-            if (!entry.used) break;
+            if (entry.used == 0) break;
             if (entry.port_first == port && entry.protocol == protocol &&
                 entry.address == address) {
                 return {entry.vip, entry.pool, true};
