@@ -94,7 +94,6 @@ class Section {
 
     /// The value, whatever it is; nullptr if there is none. From now on the key is a known one.
     const toml::node* find(std::string_view key);
-    [[nodiscard]] bool has(std::string_view key) const;
     /// The same, but if the value is no array of tables the key stays unknown.
     const toml::array* find_tables(std::string_view key);
     /// finish() reports this key if it is absent.
@@ -113,6 +112,7 @@ class Section {
 
     /// Whether nothing in here has been wrong so far.
     [[nodiscard]] bool is_sound() const { return report_.error_count() == errors_before_; }
+    [[nodiscard]] bool has(std::string_view key) const;
     [[nodiscard]] Position header() const;
     [[nodiscard]] std::string path(std::string_view key) const;
     [[nodiscard]] Report& report() const { return report_; }
