@@ -47,7 +47,9 @@ Result<std::vector<unsigned>> parse_cpu_list(const std::string& text) {
         if (parsed.ec != std::errc{} || parsed.ptr != end || last < first || last > kCpusMax) {
             return Error{"dataplane.cores: \"" + text + "\" is not a CPU list such as \"2-7,10\""};
         }
-        for (unsigned cpu = first; cpu <= last; ++cpu) cpus.push_back(cpu);
+        for (unsigned cpu = first; cpu <= last; ++cpu) {
+            if (std::ranges::find(cpus, cpu) == cpus.end()) cpus.push_back(cpu);
+        }
     }
     return cpus;
 }
@@ -180,6 +182,12 @@ Result<EalPlan> plan_eal(const conf::Config& config, const Machine& machine,
 
     EalPlan plan;
     plan.workers = worker_count(config, cpus.value().size());
+    if (plan.workers > cpus.value().size()) {  // they poll, and would starve each other
+        return Error{fmt::format("dataplane.workers is {}, and there {} {} CPU{} for them: set it "
+                                 "lower, or name more in dataplane.cores",
+                                 plan.workers, cpus.value().size() == 1 ? "is" : "are",
+                                 cpus.value().size(), cpus.value().size() == 1 ? "" : "s")};
+    }
     plan.mbuf_count = mbufs_needed(config, plan.workers);
     std::uint64_t memory_bytes = plan.mbuf_count * kMbufBytes + kEalBytes;
     if (settings.packet_memory_bytes != 0) {

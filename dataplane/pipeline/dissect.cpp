@@ -9,6 +9,9 @@ void dissect(Burst& burst) {
         const std::span<const std::uint8_t> head{rte_pktmbuf_mtod(packet.mbuf, const std::uint8_t*),
                                                  rte_pktmbuf_data_len(packet.mbuf)};
         packet.parsed = parse(head, rte_pktmbuf_pkt_len(packet.mbuf));
+        // Drivers over the kernel's sockets take tags off. Tagged frames are not ours.
+        if ((packet.mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) [[unlikely]]
+            packet.parsed.kind = PacketKind::kOther;
         return packet.parsed.kind == PacketKind::kMalformed ? Verdict::kMalformed : Burst::stay();
     });
 }

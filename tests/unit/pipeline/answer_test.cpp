@@ -1,0 +1,73 @@
+// What a reply says is tested with net/reply.h; here, what becomes of the buffer it is made in.
+#include "dataplane/pipeline/answer.h"
+
+#include "tests/unit/pipeline/packets.h"
+
+namespace tandem::pipeline {
+namespace {
+
+class Answer : public PacketTest {
+  protected:
+    void TearDown() override {
+        free_all();
+        PacketTest::TearDown();
+    }
+    void answered(rte_mbuf* packet) {
+        add({packet});
+        burst_.packets()[0].out_port = 9;
+        answer(mac_, burst_);
+    }
+    Mac mac_{2, 0, 0, 0, 0, 1};
+};
+
+TEST_F(Answer, AFlowsPacketPassesUntouched) {
+    const Bytes frame = test::ipv4(test::tcp());
+    answered(packet(frame));
+    ASSERT_EQ(burst_.packets().size(), 1U);
+    EXPECT_EQ(burst_.packets()[0].sent_as, Verdict::kForwarded);
+    EXPECT_EQ(bytes_of(burst_.packets()[0].mbuf), frame);
+}
+
+TEST_F(Answer, AReplyGoesOutWhereTheQuestionCameIn) {
+    for (const Bytes& question :
+         {test::arp(), test::solicitation(), test::ipv4(test::echo(8), {.protocol = 1})}) {
+        free_all();
+        burst_.reset(4);
+        answered(packet(question));
+        ASSERT_EQ(burst_.packets().size(), 1U);
+        EXPECT_EQ(burst_.packets()[0].sent_as, Verdict::kAnswered);
+        EXPECT_EQ(burst_.packets()[0].out_port, 4);
+    }
+}
+
+TEST_F(Answer, AnAdvertisementIsAsLongAsItIsWhateverTheQuestionsLength) {
+    for (const std::size_t padding : {0U, 8U, 100U}) {
+        for (const Bytes& options : {Bytes{}, Bytes{1, 1, 2, 0, 0, 0, 0, 0x99}}) {
+            free_all();
+            answered(packet(test::solicitation(options) + Bytes(padding, 0xee)));
+            ASSERT_EQ(burst_.packets().size(), 1U);
+            const Bytes reply = bytes_of(burst_.packets()[0].mbuf);
+            EXPECT_EQ(reply.size(), 14U + 40 + 32);
+            EXPECT_TRUE(test::icmpv6_sums_up(reply));
+        }
+    }
+}
+
+TEST_F(Answer, AQuestionWhoseBufferHasNoRoomForTheReplyIsMalformed) {
+    rte_mbuf* question = packet(test::solicitation({}));
+    rte_pktmbuf_append(question, static_cast<std::uint16_t>(rte_pktmbuf_tailroom(question) - 7));
+    answered(question);
+    EXPECT_EQ(verdicts(), std::vector{Verdict::kMalformed});
+}
+
+TEST_F(Answer, APingInPiecesIsAnsweredWithAllOfItsBytes) {
+    const Bytes ping = test::ipv4(test::echo(8, Bytes(4000, 7)), {.protocol = 1});
+    answered(packet_in_pieces(ping, {1000, 2000}));
+    ASSERT_EQ(burst_.packets().size(), 1U);
+    const Bytes pong = bytes_of(burst_.packets()[0].mbuf);
+    EXPECT_EQ(pong.size(), ping.size());
+    EXPECT_EQ(test::plain_sum(std::span(pong).subspan(34)), 0xffff) << "its checksum holds";
+}
+
+}  // namespace
+}  // namespace tandem::pipeline

@@ -1,0 +1,171 @@
+// pick reads keys and tables, no packets: these have none.
+#include "dataplane/pipeline/pick.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/pipeline/packets.h"
+#include "tests/unit/tables/both_sides.h"
+
+namespace tandem::pipeline {
+namespace {
+
+using tables::BackendIndex;
+using tables::LiveView;
+
+class Pick : public testing::Test {
+  protected:
+    Pick() { burst_.reset(0); }
+
+    FlowKey random_flow() {
+        FlowKey key{};
+        key.source = tables::ip("198.51.100.7");
+        key.destination = tables::ip("203.0.113.10");
+        key.source_port = static_cast<std::uint16_t>(random_());
+        key.destination_port = 80;
+        const auto host = static_cast<std::uint16_t>(random_());
+        std::memcpy(key.source.bytes.data() + 14, &host, sizeof(host));
+        key.protocol = 6;
+        return key;
+    }
+
+    void add(const FlowKey& key, std::uint16_t pool = 0) {
+        burst_.add(nullptr);
+        Packet& packet = burst_.packets().back();
+        packet.parsed = {};
+        packet.parsed.key = key;
+        packet.pool = pool;
+        packet.sent_as = Verdict::kForwarded;
+        packet.backend = tables::kNoBackend;
+    }
+
+    /// The only packet's way out; nullopt if it stays.
+    std::optional<Verdict> verdict_of(const LiveView& live, std::uint16_t pool = 0) {
+        burst_.reset(0);
+        add(random_flow(), pool);
+        pick(live, burst_);
+        if (burst_.departed().empty()) return std::nullopt;
+        return burst_.departed()[0].verdict;
+    }
+
+    std::mt19937 random_{1};
+    tables::Both both_;
+    Burst burst_;
+};
+
+/// As many backends as slots, each of which owns one.
+tables::PlanContent a_backend_for_each_slot(std::uint32_t slots) {
+    tables::PlanContent plan = tables::small_plan();
+    plan.backends.resize(1);
+    plan.owners[0].resize(slots);
+    plan.pools[0].slot_count = slots;
+    for (std::uint32_t slot = 0; slot < slots; ++slot) {
+        plan.owners[0][slot] = static_cast<BackendIndex>(slot + 1);
+        tables::PlanBackend backend;
+        backend.health = tables::HealthState::kUp;
+        plan.backends.push_back(backend);
+    }
+    return plan;
+}
+
+TEST_F(Pick, FlowsSpreadEvenlyOverTheSlots) {
+    constexpr std::uint32_t kSlots = 101;
+    constexpr int kFlows = 101'000;
+    tables::PlanContent plan = a_backend_for_each_slot(kSlots);
+    const LiveView live = both_.apply(plan);
+    std::array<int, kSlots + 1> flows{};
+    for (int i = 0; i < kFlows; ++i) {
+        burst_.reset(0);
+        add(random_flow());
+        pick(live, burst_);
+        ASSERT_EQ(burst_.packets().size(), 1U);
+        ++flows[burst_.packets()[0].backend];
+    }
+    double chi_squared = 0;
+    for (std::uint32_t backend = 1; backend <= kSlots; ++backend) {
+        chi_squared += std::pow(flows[backend] - 1000.0, 2) / 1000.0;
+    }
+    // 100 degrees of freedom: mean 100, deviation sqrt(200); six deviations.
+    EXPECT_LT(chi_squared, 185.0);
+    EXPECT_EQ(flows[0], 0);
+}
+
+TEST_F(Pick, SlotIndicesCoverTheTableAndNothingBeyond) {
+    constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
+    for (const std::uint32_t count : {1U, 2U, 101U, 65'537U, 655'373U}) {
+        EXPECT_EQ(LiveView::slot_index(0, count), 0U);
+        EXPECT_EQ(LiveView::slot_index(kMax, count), count - 1);
+        for (std::uint32_t slot = 0; slot < count; slot += std::max(1U, count / 97)) {
+            // The first hash that falls into a slot, and the last before it.
+            const std::uint64_t first = ((std::uint64_t{slot} << 32U) + count - 1) / count << 32U;
+            EXPECT_EQ(LiveView::slot_index(first, count), slot);
+            if (slot > 0) {
+                EXPECT_EQ(LiveView::slot_index(first - 1, count), slot - 1);
+            }
+        }
+    }
+}
+
+TEST_F(Pick, AFlowHasOneBackendWhateverComesWithIt) {
+    tables::PlanContent plan = a_backend_for_each_slot(101);
+    const LiveView live = both_.apply(plan);
+    const FlowKey flow = random_flow();
+    add(flow);
+    pick(live, burst_);
+    const BackendIndex backend = burst_.packets()[0].backend;
+    burst_.reset(0);
+    for (int i = 0; i < Burst::kCapacity; ++i) add(i % 3 == 0 ? flow : random_flow());
+    pick(live, burst_);
+    for (std::size_t i = 0; i < Burst::kCapacity; i += 3) {
+        EXPECT_EQ(burst_.packets()[i].backend, backend) << i;
+    }
+}
+
+TEST_F(Pick, ASlotThatNobodyServesHasNoBackend) {
+    tables::PlanContent plan = tables::small_plan();
+    plan.owners[0].assign(101, tables::kNoBackend);
+    EXPECT_EQ(verdict_of(both_.apply(plan)), Verdict::kNoBackend);
+}
+
+TEST_F(Pick, ASlotThatPointsBeyondTheBackendsHasNoBackend) {
+    tables::PlanContent plan = tables::small_plan();
+    plan.owners[0].assign(101, BackendIndex{2});
+    EXPECT_EQ(verdict_of(both_.apply(plan)), std::nullopt);
+    plan.owners[0].assign(101, BackendIndex{3});
+    EXPECT_EQ(verdict_of(both_.apply(plan)), Verdict::kNoBackend);
+    plan.owners[0].assign(101, BackendIndex{0xffff});
+    EXPECT_EQ(verdict_of(both_.apply(plan)), Verdict::kNoBackend);
+}
+
+TEST_F(Pick, APoolThatIsNotThereHasNoBackend) {
+    tables::PlanContent plan = tables::small_plan();
+    EXPECT_EQ(verdict_of(both_.apply(plan), 1), Verdict::kNoBackend);
+    EXPECT_EQ(verdict_of(LiveView()), Verdict::kNoBackend);
+}
+
+TEST_F(Pick, AQuestionPassesUntouchedAndKeepsItsPlace) {
+    tables::PlanContent plan = tables::small_plan();
+    plan.owners[0].assign(101, BackendIndex{2});
+    const LiveView live = both_.apply(plan);
+    for (int i = 0; i < 4; ++i) add(random_flow());
+    burst_.packets()[1].sent_as = Verdict::kAnswered;
+    burst_.packets()[1].pool = 999;
+    burst_.packets()[1].backend = 77;
+    burst_.packets()[1].hash = 42;
+    burst_.packets()[2].pool = 1;
+    pick(live, burst_);
+    ASSERT_EQ(burst_.packets().size(), 3U);
+    EXPECT_EQ(burst_.packets()[0].backend, 2);
+    EXPECT_EQ(burst_.packets()[1].backend, 77);
+    EXPECT_EQ(burst_.packets()[1].hash, 42U);
+    EXPECT_EQ(burst_.packets()[2].backend, 2);
+    ASSERT_EQ(burst_.departed().size(), 1U);
+    EXPECT_EQ(burst_.departed()[0].verdict, Verdict::kNoBackend);
+}
+
+}  // namespace
+}  // namespace tandem::pipeline
