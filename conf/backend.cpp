@@ -15,6 +15,7 @@ namespace tandem::conf {
 namespace {
 
 constexpr std::int64_t kWeightMax = 100;
+constexpr std::array<Word<bool>, 2> kStateWords{{{"active", false}, {"drain", true}}};
 
 struct ReadBackend {
     Backend backend;
@@ -45,6 +46,7 @@ std::optional<ReadBackend> read_table(const std::string& path, const toml::table
     std::optional<Endpoint> endpoint;
     section.parsed("address", "a string such as \"10.0.0.11:80\"", parse_endpoint, endpoint);
     section.integer("weight", {1, kWeightMax}, read.backend.weight);
+    section.choice("state", kStateWords, read.backend.is_draining);
     section.finish();
     if (!section.is_sound()) return std::nullopt;
     read.at = position_of(*section.find("address"));

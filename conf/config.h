@@ -22,7 +22,7 @@ inline constexpr std::size_t kPortsMax = 16;
 inline constexpr std::size_t kWorkersMax = 64;
 inline constexpr std::size_t kVipsMax = 4096;
 inline constexpr std::size_t kPoolsMax = 1024;
-inline constexpr std::size_t kBackendsMax = 65'534;  ///< over all pools; an index has 16 bits
+inline constexpr std::size_t kBackendsMax = 65'533;  ///< over all pools; an index has 16 bits
 
 enum class Driver : std::uint8_t { kPci, kAfXdp, kAfPacket, kTap, kPcap, kNull, kMemif, kRing };
 
@@ -60,6 +60,17 @@ struct Dataplane {
     friend bool operator==(const Dataplane&, const Dataplane&) = default;
 };
 
+/// [flows]: what is remembered of flows while their slots are in transition. Read at start only.
+struct Flows {
+    std::uint64_t per_worker = 1'000'000;  ///< how many each worker has room for
+    milliseconds opening{10'000};          ///< TCP, after a SYN and nothing else
+    milliseconds established{900'000};
+    milliseconds closing{15'000};  ///< TCP, after FIN or RST
+    milliseconds udp{30'000};
+
+    friend bool operator==(const Flows&, const Flows&) = default;
+};
+
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 
 /// [control]
@@ -90,12 +101,18 @@ struct Check {
 };
 
 enum class Mode : std::uint8_t { kL2, kIpip };
+/// What becomes of the flows of a backend that goes down.
+enum class OnDown : std::uint8_t {
+    kRehash,  ///< they go to others
+    kKeep,    ///< they stay until they end: down is as good as drained
+};
 
 struct Backend {
     std::string name;  ///< as given, or "ADDRESS:PORT"
     IpAddress address;
     std::uint16_t port = 0;  ///< host order
     std::uint16_t weight = 1;
+    bool is_draining = false;  ///< state = "drain": keeps its flows, gets no new ones
 
     friend bool operator==(const Backend&, const Backend&) = default;
 };
@@ -108,12 +125,21 @@ struct Pool {
     Check check;
     std::uint32_t slots = 0;  ///< of the pool's table, a prime; 0: by the number of backends
     std::optional<Prefix> tunnel_source;  ///< ipip: outer sources are drawn from it by flow
+    OnDown on_down = OnDown::kRehash;
+    milliseconds transition_hold{900'000};  ///< never shorter than flows.established
+    milliseconds slow_start{0};             ///< to full weight after coming up
+    int flow_budget_percent = 50;           ///< of each worker's room for flows
     std::vector<Backend> backends;
 
     friend bool operator==(const Pool&, const Pool&) = default;
 };
 
 enum class Protocol : std::uint8_t { kTcp = 6, kUdp = 17 };  ///< IANA protocol numbers
+
+enum class UdpFlows : std::uint8_t {
+    kSticky,     ///< a flow stays with its backend while that lives
+    kStateless,  ///< every packet goes where its slot points: for questions of one packet
+};
 
 /// [vip.NAME]: `listen = "203.0.113.10:80/tcp"`, ":8000-8999/tcp", ":*/udp", or a prefix.
 struct Vip {
@@ -122,6 +148,7 @@ struct Vip {
     std::uint16_t port_first = 0;  ///< host order; 0..65535 is "any port"
     std::uint16_t port_last = 65'535;
     Protocol protocol = Protocol::kTcp;
+    UdpFlows udp = UdpFlows::kSticky;
     std::string pool;
 
     friend bool operator==(const Vip&, const Vip&) = default;
@@ -129,6 +156,7 @@ struct Vip {
 
 struct Config {
     Dataplane dataplane;
+    Flows flows;
     Control control;
     std::vector<Port> ports;  ///< every list is sorted by name: the order in the file means nothing
     std::vector<Pool> pools;

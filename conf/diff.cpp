@@ -21,6 +21,17 @@ void compare_dataplane(const Dataplane& running, const Dataplane& wanted,
     compare(&Dataplane::eal_args, "dataplane.eal_args");
 }
 
+void compare_flows(const Flows& running, const Flows& wanted, std::vector<std::string>& names) {
+    const auto compare = [&](auto Flows::*key, const char* name) {
+        if (running.*key != wanted.*key) names.emplace_back(name);
+    };
+    compare(&Flows::per_worker, "flows.per_worker");
+    compare(&Flows::opening, "flows.opening");
+    compare(&Flows::established, "flows.established");
+    compare(&Flows::closing, "flows.closing");
+    compare(&Flows::udp, "flows.udp");
+}
+
 const Port* find_port(const std::vector<Port>& ports, const std::string& name) {
     const auto found = std::ranges::find(ports, name, &Port::name);
     return found == ports.end() ? nullptr : &*found;
@@ -50,6 +61,7 @@ void compare_ports(const std::vector<Port>& running, const std::vector<Port>& wa
 std::vector<std::string> needs_restart(const Config& running, const Config& wanted) {
     std::vector<std::string> names;
     compare_dataplane(running.dataplane, wanted.dataplane, names);
+    compare_flows(running.flows, wanted.flows, names);
     if (running.control.state_dir != wanted.control.state_dir)
         names.emplace_back("control.state_dir");
     compare_ports(running.ports, wanted.ports, names);

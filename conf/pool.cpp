@@ -56,12 +56,29 @@ void read_tunnel_source(Section& section, Pool& pool) {
     }
 }
 
-Pool read_pool(Section& section, const std::vector<Entry<Check>>& checks) {
+void read_flow_rules(Section& section, const Flows& flows, Pool& pool) {
+    constexpr std::array<Word<OnDown>, 2> kOnDownWords{
+        {{"rehash", OnDown::kRehash}, {"keep", OnDown::kKeep}}};
+    section.choice("on_down", kOnDownWords, pool.on_down);
+    section.duration("slow_start", {milliseconds{0}, std::chrono::hours{1}}, pool.slow_start);
+    section.percent("flow_budget", {1, 100}, pool.flow_budget_percent);
+    milliseconds hold = flows.established;
+    section.duration("transition_hold", {std::chrono::seconds{1}, std::chrono::hours{24}}, hold);
+    if (hold < flows.established) {
+        section.reject("transition_hold",
+                       "a flow that is silent for longer would be lost, so it is no shorter than "
+                       "flows.established");
+    }
+    pool.transition_hold = hold;
+}
+
+Pool read_pool(Section& section, const std::vector<Entry<Check>>& checks, const Flows& flows) {
     Pool pool;
     section.choice("mode", kModeWords, pool.mode);
     read_tunnel_source(section, pool);
     read_check_of(section, checks, pool);
     read_slots(section, pool);
+    read_flow_rules(section, flows, pool);
     pool.backends = read_backends(section);
     section.finish();
     if (section.is_sound() && pool.slots != 0 && pool.slots < pool.backends.size()) {
@@ -73,12 +90,13 @@ Pool read_pool(Section& section, const std::vector<Entry<Check>>& checks) {
 
 }  // namespace
 
-std::vector<Entry<Pool>> read_pools(Section& root, const std::vector<Entry<Check>>& checks) {
+std::vector<Entry<Pool>> read_pools(Section& root, const std::vector<Entry<Check>>& checks,
+                                    const Flows& flows) {
     std::vector<Entry<Pool>> pools;
     std::size_t backends = 0;
     for (const NamedTable& named : named_tables(root, "pool", kPoolsMax)) {
         Section section("pool", fmt::format("pool.{}", named.name), *named.table, root.report());
-        Pool pool = read_pool(section, checks);
+        Pool pool = read_pool(section, checks, flows);
         pool.name = named.name;
         const bool had_room = backends <= kBackendsMax;
         backends += pool.backends.size();

@@ -10,6 +10,7 @@
 namespace tandem::conf {
 
 /// In the order of the file. `checks` is what pools can refer to.
-std::vector<Entry<Pool>> read_pools(Section& root, const std::vector<Entry<Check>>& checks);
+std::vector<Entry<Pool>> read_pools(Section& root, const std::vector<Entry<Check>>& checks,
+                                    const Flows& flows);
 
 }  // namespace tandem::conf

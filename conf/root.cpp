@@ -7,6 +7,7 @@
 #include "conf/check.h"
 #include "conf/control.h"
 #include "conf/dataplane.h"
+#include "conf/flows.h"
 #include "conf/pool.h"
 #include "conf/port.h"
 #include "conf/vip.h"
@@ -34,7 +35,8 @@ Config read_root(const toml::table& table, Report& report) {
     config.dataplane = read_dataplane(root);
     config.control = read_control(root);
     std::vector<Entry<Port>> ports = read_ports(root);
-    std::vector<Entry<Pool>> pools = read_pools(root, read_checks(root));
+    config.flows = read_flows(root);
+    std::vector<Entry<Pool>> pools = read_pools(root, read_checks(root), config.flows);
     std::vector<Entry<Vip>> vips = read_vips(root, ports, pools);
     root.finish();
     config.ports = values_of(std::move(ports));

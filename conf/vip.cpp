@@ -71,6 +71,15 @@ void read_pool_of(Section& section, const std::vector<Entry<Pool>>& pools, Vip& 
                    meant_entry(pools, nearest(text->value, names_of(pools))));
 }
 
+void read_udp(Section& section, Vip& vip) {
+    constexpr std::array<Word<UdpFlows>, 2> kUdpWords{
+        {{"sticky", UdpFlows::kSticky}, {"stateless", UdpFlows::kStateless}}};
+    section.choice("udp", kUdpWords, vip.udp);
+    if (section.has("udp") && section.is_sound() && vip.protocol != Protocol::kUdp) {
+        section.reject("udp", "only a VIP that listens to udp has this");
+    }
+}
+
 }  // namespace
 
 std::vector<Entry<Vip>> read_vips(Section& root, const std::vector<Entry<Port>>& ports,
@@ -84,6 +93,7 @@ std::vector<Entry<Vip>> read_vips(Section& root, const std::vector<Entry<Port>>&
         vip.name = named.name;
         read_listen(section, owners, matches, vip);
         read_pool_of(section, pools, vip);
+        read_udp(section, vip);
         section.finish();
         vips.push_back({.name = vip.name, .at = named.at, .value = std::nullopt});
         if (section.is_sound()) vips.back().value = std::move(vip);

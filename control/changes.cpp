@@ -47,6 +47,10 @@ void compare_pools(const conf::Pool& running, const conf::Pool& wanted,
             lines.push_back(fmt::format("pool {}: backend {}: weight {} -> {}", wanted.name,
                                         backend.name, before->weight, backend.weight));
         }
+        if (before != nullptr && before->is_draining != backend.is_draining) {
+            lines.push_back(fmt::format("pool {}: backend {} {}", wanted.name, backend.name,
+                                        backend.is_draining ? "drains" : "drains no more"));
+        }
     }
     for (const conf::Backend& backend : running.backends) {
         if (same_backend(wanted, backend) == nullptr) {

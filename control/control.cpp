@@ -20,6 +20,8 @@ namespace {
 using tables::HealthState;
 
 constexpr auto kHouseInterval = std::chrono::milliseconds(50);
+/// Each step moves slots, which then are in transition: not more often than it is of use.
+constexpr auto kSlowStartStep = std::chrono::seconds(1);
 
 HealthState state_of(health::Health health) {
     switch (health) {
@@ -219,6 +221,33 @@ void Control::watch_neighbours() {
 void Control::on_health(const health::Change& change) {
     log_change(change);
     planner_.set_health(change.backend, state_of(change.transition.to));
+    slow_starts_.erase(change.backend);
+    planner_.set_weight_percent(change.backend, 100);
+    if (change.transition.to == health::Health::kUp && slow_start_of(change.backend).count() > 0) {
+        slow_starts_.emplace(change.backend, Instant::clock::now());
+        planner_.set_weight_percent(change.backend, 1);
+    }
+    request_publish();
+}
+
+std::chrono::milliseconds Control::slow_start_of(const health::Identity& backend) const {
+    const auto pool = std::ranges::find(config_.pools, backend.pool, &conf::Pool::name);
+    return pool == config_.pools.end() ? std::chrono::milliseconds(0) : pool->slow_start;
+}
+
+/// Every kSlowStartStep each of them gets what its time up so far has earned it.
+void Control::continue_slow_starts(Instant now) {
+    if (slow_starts_.empty() || now - slow_step_at_ < kSlowStartStep) return;
+    slow_step_at_ = now;
+    std::erase_if(slow_starts_, [&](const auto& start) {
+        const auto& [backend, since] = start;
+        const Duration whole = slow_start_of(backend);
+        const bool is_over = now - since >= whole;
+        const Duration::rep percent = is_over ? 100 : 100 * (now - since) / whole;
+        planner_.set_weight_percent(
+            backend, static_cast<std::uint16_t>(std::max<Duration::rep>(percent, 1)));
+        return is_over;
+    });
     request_publish();
 }
 
@@ -270,9 +299,42 @@ void Control::keep_house() {
             }
             dataplane_is_stalled_ = is_stalled;
         }
+        continue_slow_starts(Instant::clock::now());
         publish();
+        watch_drains();
         keep_house();
     });
+}
+
+/// Says of each draining backend when no flow of it can be left.
+void Control::watch_drains() {
+    if (!link_.is_connected()) return;
+    const tables::LiveFixed& dataplane = link_.region()->dataplane();
+    const CoarseTime now = dataplane.now.load(std::memory_order_relaxed);
+    std::map<health::Identity, bool> drains;
+    for (const conf::Pool& pool : config_.pools) {
+        for (const conf::Backend& backend : pool.backends) {
+            if (!backend.is_draining) continue;
+            const health::Identity identity{pool.name, backend.address, backend.port};
+            const tables::BackendFlows& left = dataplane.backend_flows[planner_.index_of(identity)];
+            const CoarseTime since = left.draining_since.load(std::memory_order_relaxed);
+            // The dataplane counts once a second, so the first count may be of before.
+            const bool is_counted = since != 0 && now - since >= 2;
+            const std::uint32_t flows = left.remembered.load(std::memory_order_relaxed);
+            const std::uint32_t waiting = left.waiting.load(std::memory_order_relaxed);
+            const bool is_safe = is_counted && flows == 0 && waiting == 0;
+            const auto before = drains_.find(identity);
+            if (before == drains_.end()) {
+                spdlog::info("{} drains: it keeps its flows and gets no new ones",
+                             name_of(identity));
+            } else if (is_safe && !before->second) {
+                spdlog::info("{} is drained after {} s: safe to remove", name_of(identity),
+                             now - since);
+            }
+            drains[identity] = is_safe;
+        }
+    }
+    drains_ = std::move(drains);
 }
 
 void Control::reload() {

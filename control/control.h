@@ -2,6 +2,7 @@
 // here, and each change of one of them becomes one published plan.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -48,6 +49,9 @@ class Control {
     void request_publish();
     void publish();
     void keep_house();
+    void watch_drains();
+    [[nodiscard]] std::chrono::milliseconds slow_start_of(const health::Identity& backend) const;
+    void continue_slow_starts(Instant now);
 
     boost::asio::io_context& io_;
     boost::asio::steady_timer house_timer_;
@@ -58,8 +62,11 @@ class Control {
     std::unique_ptr<NeighbourWatch> neighbours_;
     plan::Planner planner_;
     health::Checker checker_;
-    std::map<int, std::uint8_t> port_of_netdev_;  ///< by the netdev's index
-    bool has_begun_ = false;                      ///< the first dataplane has come
+    std::map<int, std::uint8_t> port_of_netdev_;       ///< by the netdev's index
+    bool has_begun_ = false;                           ///< the first dataplane has come
+    std::map<health::Identity, bool> drains_;          ///< draining backends; true: safe to remove
+    std::map<health::Identity, Instant> slow_starts_;  ///< since when
+    Instant slow_step_at_;
     bool publish_is_due_ = false;
     bool dataplane_is_stalled_ = false;
     std::string last_trouble_;

@@ -55,7 +55,7 @@ void DataplaneLink::try_to_connect() {
 
 void DataplaneLink::send_offer(FileDescriptor socket) {
     tables::Hello hello;
-    std::array<int, tables::kRegionCount> offered{-1, -1};
+    std::array<int, tables::kRegionCount> offered{};
     if (region_) {
         hello.region_count = tables::kRegionCount;
         offered = region_->descriptors();
@@ -110,8 +110,7 @@ void DataplaneLink::on_answer() {
         if (!is_stopped_) try_again();
         return;
     }
-    Result<PlanRegion> region =
-        PlanRegion::map(std::move(answer.value().regions[0]), std::move(answer.value().regions[1]));
+    Result<PlanRegion> region = PlanRegion::map(std::move(answer.value().regions));
     if (!region) {
         observer_.refused(region.error().message);
         if (!is_stopped_) try_again();

@@ -9,20 +9,22 @@ using tables::BlockRef;
 using tables::Region;
 using tables::RegionKind;
 
-PlanRegion::PlanRegion(Region plan, Region live)
+PlanRegion::PlanRegion(Region plan, Region live, FileDescriptor flows)
     : plan_(std::make_unique<Region>(std::move(plan))),
       live_(std::make_unique<Region>(std::move(live))),
+      flows_(std::move(flows)),
       publisher_(std::make_unique<tables::Publisher>(
           *plan_, std::span(&dataplane().plan_reader, std::size_t{1}))) {}
 
-Result<PlanRegion> PlanRegion::map(FileDescriptor plan, FileDescriptor live) {
+Result<PlanRegion> PlanRegion::map(std::array<FileDescriptor, tables::kRegionCount> regions) {
     Result<Region> plan_region =
-        Region::map(std::move(plan), RegionKind::kPlan, 0, tables::Access::kReadWrite);
+        Region::map(std::move(regions[0]), RegionKind::kPlan, 0, tables::Access::kReadWrite);
     if (!plan_region) return plan_region.error();
-    Result<Region> live_region = Region::map(std::move(live), RegionKind::kLive,
+    Result<Region> live_region = Region::map(std::move(regions[1]), RegionKind::kLive,
                                              sizeof(tables::LiveFixed), tables::Access::kRead);
     if (!live_region) return live_region.error();
-    return PlanRegion(std::move(plan_region.value()), std::move(live_region.value()));
+    return PlanRegion(std::move(plan_region.value()), std::move(live_region.value()),
+                      std::move(regions[2]));
 }
 
 std::optional<tables::PlanView> PlanRegion::published() const {

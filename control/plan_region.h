@@ -1,6 +1,7 @@
 // The plan in shared memory, as its one writer sees it: contents in, generations out.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "control/plan/planner.h"
 #include "dataplane/base/result.h"
 #include "dataplane/base/time.h"
+#include "dataplane/tables/exchange.h"
 #include "dataplane/tables/live.h"
 #include "dataplane/tables/publisher.h"
 #include "dataplane/tables/region.h"
@@ -19,15 +21,17 @@ namespace tandem {
 class PlanRegion {
   public:
     /// Maps what the dataplane sent. Errors: another layout than this build's.
-    static Result<PlanRegion> map(FileDescriptor plan, FileDescriptor live);
+    static Result<PlanRegion> map(std::array<FileDescriptor, tables::kRegionCount> regions);
 
     /// What is published in it, by whomever; nullopt: nothing.
     [[nodiscard]] std::optional<tables::PlanView> published() const;
     [[nodiscard]] const tables::LiveFixed& dataplane() const {
         return *reinterpret_cast<const tables::LiveFixed*>(live_->fixed());
     }
-    /// The two descriptors, for a dataplane that comes after this one.
-    [[nodiscard]] std::array<int, 2> descriptors() const { return {plan_->fd(), live_->fd()}; }
+    /// The descriptors, for a dataplane that comes after this one.
+    [[nodiscard]] std::array<int, tables::kRegionCount> descriptors() const {
+        return {plan_->fd(), live_->fd(), flows_.get()};
+    }
     [[nodiscard]] std::uint64_t instance_id() const { return plan_->header().instance_id; }
 
     /// Returns the generation. Slots that have not changed are not written again. Errors: no room,
@@ -42,7 +46,7 @@ class PlanRegion {
         tables::BlockRef block;
     };
 
-    PlanRegion(tables::Region plan, tables::Region live);
+    PlanRegion(tables::Region plan, tables::Region live, FileDescriptor flows);
     template <class T>
     Result<tables::BlockRef> write(std::span<const T> records);
     Result<std::vector<tables::BlockRef>> write_all(const plan::PlanContent& content,
@@ -50,6 +54,7 @@ class PlanRegion {
 
     std::unique_ptr<tables::Region> plan_;  ///< not moved: the publisher refers to it
     std::unique_ptr<tables::Region> live_;
+    FileDescriptor flows_;  ///< kept for the next dataplane, and not looked into
     std::unique_ptr<tables::Publisher> publisher_;
     std::map<std::string, Written> written_;  ///< by pool, as published last
 };

@@ -58,6 +58,22 @@ void describe(tables::LiveFixed& fixed, const OpenPorts& ports, std::uint16_t wo
     std::ranges::copy(ports.infos(), fixed.ports.begin());
 }
 
+tables::FlowTimeouts timeouts_of(const conf::Flows& flows) {
+    using tables::FlowState;
+    tables::FlowTimeouts timeouts;
+    const auto set = [&](FlowState state, std::chrono::milliseconds idle) {
+        timeouts.idle_s[static_cast<std::size_t>(state)] =
+            static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(idle).count());
+    };
+    set(FlowState::kOpening, flows.opening);
+    set(FlowState::kDoubtful, flows.established);
+    set(FlowState::kEstablished, flows.established);
+    set(FlowState::kClosing, flows.closing);
+    set(FlowState::kUdpNew, flows.udp);
+    set(FlowState::kUdp, flows.udp);
+    return timeouts;
+}
+
 void log_counters(SharedTables& shared) {
     for (std::uint32_t i = 0; i < shared.fixed().worker_count; ++i) {
         const tables::WorkerCounters& counters = shared.fixed().counters[i];
@@ -78,10 +94,14 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
     const auto fill = [&](tables::LiveFixed& fixed) {
         describe(fixed, ports.value(), plan.workers);
     };
-    if (Status status = shared.obtain_regions(kControlGraceMs, plan.huge_pages, fill); !status) {
+    const SharedTables::Wanted wanted{.workers = plan.workers,
+                                      .flows_per_worker = config.flows.per_worker,
+                                      .huge_pages = plan.huge_pages};
+    if (Status status = shared.obtain_regions(kControlGraceMs, wanted, fill); !status) {
         return status;
     }
-    register_telemetry(shared.live());
+    const tables::FlowTimeouts timeouts = timeouts_of(config.flows);
+    register_telemetry(shared.live(), shared.flows());
 
     std::deque<pipeline::Worker> workers;
     const std::uint64_t patience = rte_get_tsc_hz() / 1'000'000 * kTxPatienceUs;
@@ -89,14 +109,15 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
         workers.emplace_back(
             pipeline::WorkerSettings{.queue = {i},
                                      .is_adaptive = config.dataplane.poll == conf::Poll::kAdaptive,
-                                     .tx_patience_cycles = patience},
-            ports.value().ports(), shared.live());
+                                     .tx_patience_cycles = patience,
+                                     .timeouts = timeouts},
+            ports.value().ports(), shared.live(), shared.flows());
         rte_eal_remote_launch(run_worker, &workers.back(), i + 1U);
     }
     spdlog::info("tandem-dataplane runs: {} port{}, {} worker{}, tables shared at {}",
                  config.ports.size(), config.ports.size() == 1 ? "" : "s", plan.workers,
                  plan.workers == 1 ? "" : "s", config.dataplane.socket);
-    MainCore(shared, ports.value()).run(stop);
+    MainCore(shared, ports.value(), timeouts).run(stop);
     rte_eal_mp_wait_lcore();
     log_counters(shared);
     return Nothing{};

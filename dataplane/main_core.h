@@ -14,7 +14,7 @@ namespace tandem {
 
 class MainCore {
   public:
-    MainCore(SharedTables& shared, OpenPorts& ports);
+    MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts);
 
     /// Runs until `stop` is set.
     void run(const std::atomic<bool>& stop);
@@ -24,6 +24,8 @@ class MainCore {
     void follow_plan(Instant now);
     bool merge(std::uint64_t plan_generation);
     void set_vips(const tables::PlanView& plan);
+    void let_slots_settle(CoarseTime now);
+    void count_flows(const tables::PlanView& plan, CoarseTime now);
     void report_stalled(std::size_t stalled);
     void wait() const;
 
@@ -33,6 +35,8 @@ class MainCore {
     tables::Publisher live_;
     tables::Merger merger_;
     std::vector<Prefix> vips_;
+    CoarseTime remembering_;  ///< the longest of the flows' timeouts
+    CoarseTime settled_at_ = 0;
     std::uint64_t merged_ = 0;  ///< the plan generation that is live
     std::uint64_t failed_ = 0;  ///< the plan generation that could not be merged, reported once
     std::size_t stalled_ = 0;

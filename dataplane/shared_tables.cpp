@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dataplane/coarse_clock.h"
+
 namespace tandem {
 
 namespace {
@@ -43,7 +45,7 @@ ArenaSizes arena_sizes(const conf::Config& config) {
     constexpr std::size_t kFixedArena = 4 * kBytesPerMib;
     return {kFixedArena + kVersions * (slots * sizeof(tables::BackendIndex) +
                                        backends * sizeof(tables::PlanBackend)),
-            kFixedArena + kVersions * (slots * sizeof(tables::Slot) +
+            kFixedArena + kVersions * (slots * (sizeof(tables::Slot) + sizeof(CoarseTime)) +
                                        backends * sizeof(tables::LiveBackend))};
 }
 
@@ -69,7 +71,7 @@ SharedTables::~SharedTables() {
     if (listener_.is_open()) ::unlink(path_.c_str());
 }
 
-Status SharedTables::obtain_regions(int grace_ms, bool huge_pages,
+Status SharedTables::obtain_regions(int grace_ms, const Wanted& wanted,
                                     const std::function<void(tables::LiveFixed&)>& describe) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(grace_ms);
     while (!plan_) {
@@ -85,11 +87,11 @@ Status SharedTables::obtain_regions(int grace_ms, bool huge_pages,
             continue;
         }
         Status status = offered.value().hello.region_count == tables::kRegionCount
-                            ? adopt(offered.value())
-                            : create(huge_pages);
+                            ? adopt(offered.value(), wanted)
+                            : create(wanted);
         if (!status) {
             spdlog::warn("the tables that control kept are not used: {}", status.error().message);
-            status = create(huge_pages);
+            status = create(wanted);
         }
         if (!status) return status;
         describe(fixed());
@@ -97,18 +99,18 @@ Status SharedTables::obtain_regions(int grace_ms, bool huge_pages,
     }
     if (plan_) return Nothing{};
     spdlog::info("no control process yet: only the kernel's traffic passes until one comes");
-    const Status status = create(huge_pages);
+    const Status status = create(wanted);
     if (status) describe(fixed());
     return status;
 }
 
-Status SharedTables::create(bool huge_pages) {
+Status SharedTables::create(const Wanted& wanted) {
     Result<Region> plan = Region::create(RegionKind::kPlan, 0, plan_bytes_, tables::Pages::kNormal);
     if (!plan) return too_much(plan.error());
     Result<Region> live =
         Region::create(RegionKind::kLive, sizeof(tables::LiveFixed), live_bytes_,
-                       huge_pages ? tables::Pages::kHuge : tables::Pages::kNormal);
-    if (!live && huge_pages) {
+                       wanted.huge_pages ? tables::Pages::kHuge : tables::Pages::kNormal);
+    if (!live && wanted.huge_pages) {
         spdlog::info("the tables are in normal pages: {}", live.error().message);
         live = Region::create(RegionKind::kLive, sizeof(tables::LiveFixed), live_bytes_,
                               tables::Pages::kNormal);
@@ -119,24 +121,58 @@ Status SharedTables::create(bool huge_pages) {
         Region::map(FileDescriptor(::fcntl(plan.value().fd(), F_DUPFD_CLOEXEC, 0)),
                     RegionKind::kPlan, 0, tables::Access::kRead);
     if (!plan_to_read) return plan_to_read.error();
+    if (Status status = create_flows(wanted); !status) return status;
     plan_ = std::move(plan_to_read.value());
     live_ = std::move(live.value());
     new (live_->fixed()) tables::LiveFixed{};
     return Nothing{};
 }
 
-Status SharedTables::adopt(tables::Received& offered) {
+Status SharedTables::create_flows(const Wanted& wanted) {
+    using tables::FlowMemory;
+    const std::uint64_t flows = wanted.flows_per_worker;
+    Result<FlowMemory> memory = FlowMemory::create(
+        wanted.workers, flows, wanted.huge_pages ? tables::Pages::kHuge : tables::Pages::kNormal);
+    if (!memory && wanted.huge_pages) {
+        spdlog::info("the flows are in normal pages: {}", memory.error().message);
+        memory = FlowMemory::create(wanted.workers, flows, tables::Pages::kNormal);
+    }
+    if (!memory) {
+        return Error{memory.error().message + ": free some, or set flows.per_worker lower"};
+    }
+    flows_.emplace(std::move(memory.value()));
+    return Nothing{};
+}
+
+Status SharedTables::adopt(tables::Received& offered, const Wanted& wanted) {
     Result<Region> plan =
         Region::map(std::move(offered.regions[0]), RegionKind::kPlan, 0, tables::Access::kRead);
     if (!plan) return plan.error();
     Result<Region> live = Region::map(std::move(offered.regions[1]), RegionKind::kLive,
                                       sizeof(tables::LiveFixed), tables::Access::kReadWrite);
     if (!live) return live.error();
+    if (Status status = adopt_flows(std::move(offered.regions[2]), wanted); !status) return status;
     plan_ = std::move(plan.value());
     live_ = std::move(live.value());
     forget_predecessor();
     spdlog::info("control handed back the tables of a dataplane before this one (generation {})",
                  live_->header().generations.published.load());
+    return Nothing{};
+}
+
+/// Flows that an earlier dataplane remembered, if this one has the same number of workers and the
+/// same room for each.
+Status SharedTables::adopt_flows(FileDescriptor fd, const Wanted& wanted) {
+    Result<tables::FlowMemory> memory =
+        tables::FlowMemory::map(std::move(fd), tables::Access::kReadWrite);
+    if (!memory || !memory.value().fits(wanted.workers, wanted.flows_per_worker)) {
+        spdlog::warn("remembered flows are lost: {}",
+                     memory ? "their tables are of another size" : memory.error().message);
+        return create_flows(wanted);
+    }
+    flows_.emplace(std::move(memory.value()));
+    const CoarseTime away = coarse_now() - flows_->alive_at().load();
+    if (away > tables::FlowTimeouts::kMaxSeconds / 2) flows_->clear();  // stamps would seem young
     return Nothing{};
 }
 

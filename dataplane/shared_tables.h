@@ -9,6 +9,7 @@
 #include "conf/config.h"
 #include "dataplane/base/result.h"
 #include "dataplane/tables/exchange.h"
+#include "dataplane/tables/flow_memory.h"
 #include "dataplane/tables/live.h"
 #include "dataplane/tables/region.h"
 
@@ -26,9 +27,14 @@ class SharedTables {
     /// Removes the socket file.
     ~SharedTables();
 
+    struct Wanted {
+        std::uint32_t workers = 1;
+        std::uint64_t flows_per_worker = 0;
+        bool huge_pages = false;
+    };
     /// Waits up to `grace_ms` for control to offer regions; makes new ones if none come. `describe`
     /// says what this dataplane is, before control sees it. Errors: not enough memory.
-    Status obtain_regions(int grace_ms, bool huge_pages,
+    Status obtain_regions(int grace_ms, const Wanted& wanted,
                           const std::function<void(tables::LiveFixed&)>& describe);
 
     /// Accepts, greets, or notices the end of a control process. Never blocks for long.
@@ -41,6 +47,7 @@ class SharedTables {
 
     [[nodiscard]] const tables::Region& plan() const { return *plan_; }
     [[nodiscard]] tables::Region& live() { return *live_; }
+    [[nodiscard]] tables::FlowMemory& flows() { return *flows_; }
     [[nodiscard]] tables::LiveFixed& fixed() {
         return *reinterpret_cast<tables::LiveFixed*>(live_->fixed());
     }
@@ -50,8 +57,10 @@ class SharedTables {
         : path_(std::move(path)), listener_(std::move(listener)) {}
 
     void greet(FileDescriptor connection);
-    Status adopt(tables::Received& offered);
-    Status create(bool huge_pages);
+    Status adopt(tables::Received& offered, const Wanted& wanted);
+    Status adopt_flows(FileDescriptor fd, const Wanted& wanted);
+    Status create(const Wanted& wanted);
+    Status create_flows(const Wanted& wanted);
     void forget_predecessor();
     Status answer(int connection);
 
@@ -62,6 +71,7 @@ class SharedTables {
     std::size_t live_bytes_ = 0;
     std::optional<tables::Region> plan_;
     std::optional<tables::Region> live_;
+    std::optional<tables::FlowMemory> flows_;
 };
 
 }  // namespace tandem

@@ -11,6 +11,7 @@ namespace {
 
 // DPDK's callbacks carry no context.
 const tables::Region* live_region = nullptr;
+const tables::FlowMemory* flow_memory = nullptr;
 
 const tables::LiveFixed& fixed() {
     return *reinterpret_cast<const tables::LiveFixed*>(live_region->fixed());
@@ -64,10 +65,51 @@ int state(const char* /*command*/, const char* /*parameters*/, rte_tel_data* ans
     return 0;
 }
 
+int flows(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
+    using tables::FlowStatistics;
+    rte_tel_data_start_dict(answer);
+    const auto put = [&](const char* name, auto&& counter) {
+        std::uint64_t sum = 0;
+        for (std::uint32_t i = 0; i < flow_memory->workers(); ++i) {
+            sum += counter(flow_memory->statistics(i)).load(std::memory_order_relaxed);
+        }
+        rte_tel_data_add_dict_u64(answer, name, sum);
+    };
+    constexpr std::array kStates{"opening", "doubtful", "established", "closing", "udp_new", "udp"};
+    static_assert(kStates.size() == tables::kFlowStateCount);
+    for (std::size_t i = 0; i < kStates.size(); ++i) {
+        put(
+            kStates[i], [i](const FlowStatistics& all) -> auto& { return all.entries[i]; });
+    }
+    put(
+        "lookups", [](const FlowStatistics& all) -> auto& { return all.lookups; });
+    put(
+        "hits", [](const FlowStatistics& all) -> auto& { return all.hits; });
+    put(
+        "inserted", [](const FlowStatistics& all) -> auto& { return all.inserted; });
+    put(
+        "rewritten", [](const FlowStatistics& all) -> auto& { return all.rewritten; });
+    put(
+        "expired", [](const FlowStatistics& all) -> auto& { return all.expired; });
+    put(
+        "evicted", [](const FlowStatistics& all) -> auto& { return all.evicted; });
+    put(
+        "relocated", [](const FlowStatistics& all) -> auto& { return all.relocated; });
+    put(
+        "refused_full", [](const FlowStatistics& all) -> auto& { return all.refused_full; });
+    put(
+        "refused_budget", [](const FlowStatistics& all) -> auto& { return all.refused_budget; });
+    return 0;
+}
+
 }  // namespace
 
-void register_telemetry(const tables::Region& live) {
+void register_telemetry(const tables::Region& live, const tables::FlowMemory& memory) {
     live_region = &live;
+    flow_memory = &memory;
+    rte_telemetry_register_cmd("/tandem/flows", flows,
+                               "Remembered flows by state, and what became of others, over all "
+                               "workers. Takes no parameters");
     rte_telemetry_register_cmd("/tandem/counters", counters,
                                "Packets by verdict, over all workers. Takes no parameters");
     rte_telemetry_register_cmd("/tandem/state", state,

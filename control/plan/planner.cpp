@@ -17,6 +17,11 @@ health::Identity identity_of(const conf::Pool& pool, const conf::Backend& backen
     return {pool.name, backend.address, backend.port};
 }
 
+/// Tables hold weights in hundredths, so that slow start has steps even for a weight of 1.
+std::uint16_t full_weight(const conf::Backend& backend) {
+    return static_cast<std::uint16_t>(backend.weight * 100);
+}
+
 tables::ForwardMode mode_of(conf::Mode mode) {
     return mode == conf::Mode::kL2 ? tables::ForwardMode::kL2 : tables::ForwardMode::kIpip;
 }
@@ -100,7 +105,7 @@ void Planner::configure_table(const conf::Pool& pool) {
     std::vector<Member> members;
     for (const conf::Backend& backend : pool.backends) {
         const BackendIndex index = backends_.at(identity_of(pool, backend)).index;
-        members.push_back({backend.address, backend.port, index, backend.weight});
+        members.push_back({backend.address, backend.port, index, full_weight(backend)});
     }
     const std::uint32_t slots = pool.slots != 0 ? pool.slots : slot_count_for(pool.backends.size());
     tables_.at(pool.name).configure(hash_, slots, std::move(members));
@@ -109,6 +114,11 @@ void Planner::configure_table(const conf::Pool& pool) {
 void Planner::set_health(const health::Identity& backend, HealthState health) {
     const auto found = backends_.find(backend);
     if (found != backends_.end()) found->second.health = health;
+}
+
+BackendIndex Planner::index_of(const health::Identity& backend) const {
+    const auto found = backends_.find(backend);
+    return found == backends_.end() ? tables::kNoBackend : found->second.index;
 }
 
 HealthState Planner::health(const health::Identity& backend) const {
@@ -140,13 +150,27 @@ std::vector<health::Identity> Planner::unreachable() const {
     return found;
 }
 
+bool Planner::serves_flows(const conf::Pool& pool, const Backend& backend) {
+    if (backend.health == HealthState::kUp) return true;
+    return backend.health == HealthState::kDown && pool.on_down == conf::OnDown::kKeep;
+}
+
+void Planner::set_weight_percent(const health::Identity& backend, std::uint16_t percent) {
+    CHECK(percent >= 1 && percent <= 100);
+    const auto found = backends_.find(backend);
+    if (found != backends_.end()) found->second.weight_percent = percent;
+}
+
 std::vector<std::uint16_t> Planner::weights() const {
     std::vector<std::uint16_t> weights(1);
     for (const conf::Pool& pool : config_.pools) {
         for (const conf::Backend& backend : pool.backends) {
             const Backend& known = backends_.at(identity_of(pool, backend));
             if (known.index >= weights.size()) weights.resize(known.index + 1U);
-            if (known.health == HealthState::kUp) weights[known.index] = backend.weight;
+            if (known.health == HealthState::kUp && !backend.is_draining) {
+                weights[known.index] =
+                    static_cast<std::uint16_t>(backend.weight * known.weight_percent);
+            }
         }
     }
     return weights;
@@ -195,8 +219,10 @@ void Planner::add_backends(PlanContent& content, const std::vector<std::uint16_t
                                              .port = backend.port,
                                              .pool = static_cast<std::uint16_t>(i),
                                              .health = known.health,
+                                             .serves_flows = serves_flows(config_.pools[i], known),
+                                             .is_draining = backend.is_draining,
                                              .zero = 0,
-                                             .weight_base = backend.weight,
+                                             .weight_base = full_weight(backend),
                                              .weight_now = weights[known.index],
                                              .next_hop = hop_number(backend.address)};
         }
@@ -217,6 +243,9 @@ void Planner::add_pools(PlanContent& content, const std::vector<std::uint16_t>& 
         record.name = tables::Name(pool.name);
         record.mode = mode_of(pool.mode);
         record.slot_count = static_cast<std::uint32_t>(slots);
+        record.transition_hold_s = static_cast<std::uint32_t>(
+            std::chrono::ceil<std::chrono::seconds>(pool.transition_hold).count());
+        record.flow_budget_percent = static_cast<std::uint32_t>(pool.flow_budget_percent);
         record.digest = table.digest();
         record.has_tunnel_source = pool.tunnel_source.has_value();
         if (pool.tunnel_source) {
@@ -240,6 +269,7 @@ void Planner::add_vips(PlanContent& content) const {
         record.port_first = vip.port_first;
         record.port_last = vip.port_last;
         record.pool = static_cast<std::uint16_t>(pool - config_.pools.begin());
+        record.udp_is_stateless = vip.udp == conf::UdpFlows::kStateless;
         record.digest = digest_of(hash_, record, content.pools[record.pool].digest);
         content.vips.push_back(record);
     }

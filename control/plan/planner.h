@@ -55,6 +55,8 @@ class Planner {
     Status apply(const conf::Config& config);
     /// Ignored if the backend is not configured (any more).
     void set_health(const health::Identity& backend, tables::HealthState health);
+    /// So much of its weight, 1 to 100, for the time being: slow start. Ignored as above.
+    void set_weight_percent(const health::Identity& backend, std::uint16_t percent);
     void set_ports(std::vector<PortAddresses> ports) { ports_ = std::move(ports); }
     /// True if that was new. A MAC once known is kept until there is another: an answer that fails
     /// to come is for the health check to judge.
@@ -64,6 +66,8 @@ class Planner {
     [[nodiscard]] std::vector<Neighbour> neighbours() const;
     /// Backends without a port that leads to them.
     [[nodiscard]] std::vector<health::Identity> unreachable() const;
+    /// kNoBackend if it is not configured.
+    [[nodiscard]] tables::BackendIndex index_of(const health::Identity& backend) const;
     /// kUnused if it is not configured.
     [[nodiscard]] tables::HealthState health(const health::Identity& backend) const;
     [[nodiscard]] const HashKey& key() const { return key_; }
@@ -75,8 +79,10 @@ class Planner {
     struct Backend {
         tables::BackendIndex index = tables::kNoBackend;
         tables::HealthState health = tables::HealthState::kChecking;
+        std::uint16_t weight_percent = 100;
     };
 
+    [[nodiscard]] static bool serves_flows(const conf::Pool& pool, const Backend& backend);
     void configure_table(const conf::Pool& pool);
     [[nodiscard]] static std::optional<tables::BackendIndex> free_index(
         const std::vector<bool>& used);

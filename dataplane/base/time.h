@@ -5,10 +5,14 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 namespace tandem {
 
 using Duration = std::chrono::nanoseconds;
 using Instant = std::chrono::time_point<std::chrono::steady_clock, Duration>;
+
+/// Whole seconds of a monotonic clock that all processes of the machine share.
+using CoarseTime = std::uint32_t;
 
 }  // namespace tandem

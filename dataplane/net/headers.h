@@ -75,6 +75,13 @@ inline constexpr std::uint16_t kRequest = 1;
 inline constexpr std::uint16_t kReply = 2;
 }  // namespace arp
 
+namespace tcp {  // RFC 9293 section 3.1
+inline constexpr std::uint8_t kFin = 0x01;
+inline constexpr std::uint8_t kSyn = 0x02;
+inline constexpr std::uint8_t kRst = 0x04;
+inline constexpr std::uint8_t kAck = 0x10;
+}  // namespace tcp
+
 namespace icmp {  // RFC 792, RFC 4443
 inline constexpr std::size_t kHeaderBytes = 8;
 inline constexpr std::uint8_t kEchoRequest = 8;

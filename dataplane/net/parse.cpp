@@ -45,8 +45,22 @@ PacketKind parse_tcp(const std::uint8_t* at, const Upper& upper, ParsedPacket& p
         return PacketKind::kMalformed;
     }
     packet.tcp_flags = at[kTcpFlags];
+    packet.has_payload = upper.length > header_bytes;
     read_ports(at, packet);
     return PacketKind::kFlow;
+}
+
+/// A long header of type Initial: RFC 9000 section 17.2.2 for version 1, RFC 9369 section 3.2
+/// for 2. Of other versions no more is known than that their packets have other types, or none.
+bool is_quic_initial(std::span<const std::uint8_t> datagram) {
+    constexpr std::size_t kFlagsAndVersion = 5;
+    if (datagram.size() < kFlagsAndVersion) return false;
+    const std::uint32_t version =
+        std::uint32_t{load_be16(datagram.data() + 1)} << 16U | load_be16(datagram.data() + 3);
+    const std::uint8_t flags = datagram[0] & 0xf0U;
+    constexpr std::uint32_t kVersion1 = 0x0000'0001;
+    constexpr std::uint32_t kVersion2 = 0x6b33'43cf;
+    return (version == kVersion1 && flags == 0xc0) || (version == kVersion2 && flags == 0xd0);
 }
 
 PacketKind parse_udp(const std::uint8_t* at, const Upper& upper, ParsedPacket& packet) {
@@ -55,6 +69,8 @@ PacketKind parse_udp(const std::uint8_t* at, const Upper& upper, ParsedPacket& p
     }
     const std::size_t length = load_be16(at + kUdpLength);
     if (length < kUdpHeaderBytes || length > upper.length) return PacketKind::kMalformed;
+    packet.is_quic_initial = is_quic_initial(
+        {at + kUdpHeaderBytes, std::min(length, upper.available) - kUdpHeaderBytes});
     read_ports(at, packet);
     return PacketKind::kFlow;
 }

@@ -25,6 +25,8 @@ struct ParsedPacket {
     FlowKey key;  ///< fields that the kind does not have are 0
     PacketKind kind;
     bool is_v4;
+    bool has_payload;         ///< TCP: anything after its header
+    bool is_quic_initial;     ///< UDP: what opens a QUIC connection
     std::uint8_t tcp_flags;   ///< 0 unless TCP
     std::uint8_t l4_offset;   ///< from the frame's start, bytes
     std::uint16_t l3_length;  ///< of the IP packet, by its own header; without link padding
@@ -34,7 +36,7 @@ struct ParsedPacket {
 inline constexpr std::size_t kHeadersMax = 255;
 
 /// Reads the headers of a frame of `frame_length` bytes of which `head` are at hand: all of them or
-/// at least kHeadersMax. Sources: RFC 791, 8200 (extension headers), 9293, 768, 826, 4861.
+/// at least kHeadersMax. Sources: RFC 791, 8200 (extension headers), 9293, 768, 826, 4861, 9000.
 ParsedPacket parse(std::span<const std::uint8_t> head, std::size_t frame_length);
 
 }  // namespace tandem

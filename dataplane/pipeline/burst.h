@@ -26,6 +26,7 @@ struct Packet {
     std::uint16_t pool;            ///< set by classify
     tables::BackendIndex backend;  ///< set by pick
     std::uint8_t out_port;         ///< set by forward or answer
+    bool is_stateless;             ///< no flow is remembered; set by classify
     Verdict sent_as;               ///< what it counts as once the port has taken it
 };
 

@@ -21,6 +21,7 @@ Burst::Decision find_flow_vip(const tables::VipTable& vips, Packet& packet) {
     }
     packet.vip = match.vip;
     packet.pool = match.pool;
+    packet.is_stateless = match.udp_is_stateless;
     return Burst::stay();
 }
 

@@ -1,11 +1,32 @@
 #pragma once
 
+#include "dataplane/net/hash.h"
 #include "dataplane/pipeline/burst.h"
+#include "dataplane/tables/flow_memory.h"
 #include "dataplane/tables/live.h"
+#include "dataplane/tables/track.h"
 
 namespace tandem::pipeline {
 
-/// Gives each flow's packet the backend that its slot points to. Leaves: no_backend.
-void pick(const tables::LiveView& tables, Burst& burst);
+/// What a worker remembers of flows, and by which key it tells them apart.
+struct FlowTracker {
+    tables::FlowTable table;
+    KeyedHash hash;
+    tables::SlotUse use;
+    tables::TrackRules rules;
+    CoarseTime now = 0;
+
+    FlowTracker(tables::FlowMemory& memory, std::uint32_t worker,
+                const tables::FlowTimeouts& timeouts)
+        : table(memory.buckets(worker), memory.flows_of(worker), memory.statistics(worker),
+                timeouts),
+          hash(memory.key(worker)),
+          use(memory.slot_use(worker)),
+          rules{.udp_idle = timeouts.idle_s[static_cast<std::size_t>(tables::FlowState::kUdp)]} {}
+};
+
+/// Gives each flow's packet its backend: the one that its slot points to, or where the slot is not
+/// steady the one that tables/track.h says. Leaves: no_backend.
+void pick(const tables::LiveView& tables, FlowTracker& tracker, Burst& burst);
 
 }  // namespace tandem::pipeline

@@ -1,5 +1,6 @@
 #include "dataplane/pipeline/worker.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include <rte_ethdev.h>
@@ -27,18 +28,24 @@ constexpr std::uint32_t kShortSleepLoops = 2048;
 constexpr long kShortSleepNs = 1'000;
 constexpr long kLongSleepNs = 50'000;
 
+constexpr std::size_t kSweepSeconds = 30;
+constexpr std::size_t kSweepBuckets = 16;  ///< about as long as a packet takes
+
 tables::LiveFixed& fixed_of(tables::Region& live) {
     return *reinterpret_cast<tables::LiveFixed*>(live.fixed());
 }
 
 }  // namespace
 
-Worker::Worker(const WorkerSettings& settings, Ports ports, tables::Region& live)
+Worker::Worker(const WorkerSettings& settings, Ports ports, tables::Region& live,
+               tables::FlowMemory& flows)
     : settings_(settings),
       ports_(ports),
       region_(&live),
       counters_(&fixed_of(live).counters[settings.queue.value]),
-      reader_(live.header().generations, fixed_of(live).worker_readers[settings.queue.value]) {}
+      reader_(live.header().generations, fixed_of(live).worker_readers[settings.queue.value]),
+      clock_(&fixed_of(live).now),
+      tracker_(flows, settings.queue.value, settings.timeouts) {}
 
 void Worker::run(const std::atomic<bool>& stop) {
     reader_.join();
@@ -68,12 +75,40 @@ void Worker::rest(std::uint32_t idle_loops) const {
 bool Worker::adopt() {
     const std::uint64_t generation = reader_.adopt();
     if (generation != tables_.generation()) [[unlikely]] {
-        return tables_.open(*region_, generation) || tables_.generation() != 0;
+        if (tables_.open(*region_, generation)) share_out_flows();
+        return tables_.generation() != 0;
     }
     return generation != 0;
 }
 
+/// How many of this worker's flows each pool may have.
+void Worker::share_out_flows() {
+    const std::uint64_t places = tracker_.table.bucket_count() * tables::FlowBucket::kPlaces;
+    std::vector<std::uint32_t> budgets;
+    for (const tables::LiveView::Pool& pool : tables_.pools()) {
+        budgets.push_back(static_cast<std::uint32_t>(places * pool.flow_budget_percent / 100));
+    }
+    std::vector<std::uint16_t> pool_of;
+    for (const tables::LiveBackend& backend : tables_.backends()) pool_of.push_back(backend.pool);
+    tracker_.table.set_pools(std::move(pool_of), std::move(budgets));
+}
+
+/// Looks for flows that are idle, a few buckets a loop and all of them in kSweepSeconds.
+void Worker::sweep(CoarseTime now) {
+    if (now != swept_at_) {
+        swept_at_ = now;
+        sweep_left_ = tracker_.table.bucket_count() / kSweepSeconds + 1;
+    }
+    if (sweep_left_ == 0) return;
+    const std::size_t count = std::min(sweep_left_, kSweepBuckets);
+    tracker_.table.sweep(now, count);
+    sweep_left_ -= count;
+}
+
 bool Worker::run_once() {
+    const CoarseTime now = clock_->load(std::memory_order_relaxed);
+    sweep(now);
+    tracker_.now = now;
     bool found = false;
     for (std::size_t i = 0; i < ports_.size(); ++i) found |= run_port(i);
     return found;
@@ -100,7 +135,7 @@ void Worker::process(const Port& port, Burst& burst) {
     dissect(burst);
     classify(tables_.vips(), port.mac, burst);
     answer(port.mac, burst);
-    pick(tables_, burst);
+    pick(tables_, tracker_, burst);
     forward(tables_.backends(), burst);
     // A worker that was stopped for seconds may have read what has been reused since.
     if (!reader_.still_intact()) [[unlikely]]

@@ -6,7 +6,9 @@
 #include <cstdint>
 
 #include "dataplane/pipeline/burst.h"
+#include "dataplane/pipeline/pick.h"
 #include "dataplane/pipeline/port.h"
+#include "dataplane/tables/flow_memory.h"
 #include "dataplane/tables/live.h"
 
 namespace tandem::pipeline {
@@ -15,17 +17,21 @@ struct WorkerSettings {
     QueueId queue;
     bool is_adaptive;  ///< sleeps when idle; otherwise polls without pause
     std::uint64_t tx_patience_cycles;
+    tables::FlowTimeouts timeouts;
 };
 
 class Worker {
   public:
-    Worker(const WorkerSettings& settings, Ports ports, tables::Region& live);
+    Worker(const WorkerSettings& settings, Ports ports, tables::Region& live,
+           tables::FlowMemory& flows);
 
     /// Runs until `stop` is set. On a core of its own if there are enough.
     void run(const std::atomic<bool>& stop);
 
   private:
     bool adopt();
+    void share_out_flows();
+    void sweep(CoarseTime now);
     bool run_once();
     bool run_port(std::size_t port_index);
     bool send_from_kernel(const Port& port);
@@ -37,7 +43,11 @@ class Worker {
     const tables::Region* region_;
     tables::WorkerCounters* counters_;
     tables::GenerationReader reader_;
+    const std::atomic<CoarseTime>* clock_;
     tables::LiveView tables_;
+    FlowTracker tracker_;
+    CoarseTime swept_at_ = 0;
+    std::size_t sweep_left_ = 0;  ///< buckets still to be looked at in this second
     Burst burst_;
 };
 

@@ -20,7 +20,7 @@
 
 namespace tandem::tables {
 
-inline constexpr std::size_t kRegionCount = 2;  ///< the plan and the live tables
+inline constexpr std::size_t kRegionCount = 3;  ///< the plan, the live tables, the flows
 
 /// One message; both directions look alike. Always one datagram of a SOCK_SEQPACKET socket.
 struct Hello {
@@ -35,7 +35,8 @@ static_assert(sizeof(Hello) == 256);
 
 struct Received {
     Hello hello;
-    std::array<FileDescriptor, kRegionCount> regions;  ///< plan, live; open if region_count says so
+    std::array<FileDescriptor, kRegionCount>
+        regions;  ///< plan, live, flows; open if region_count says so
 };
 
 /// Binds and listens, replacing a stale socket file of a dead process. Errors: another process

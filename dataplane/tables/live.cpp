@@ -1,5 +1,7 @@
 #include "dataplane/tables/live.h"
 
+#include <algorithm>
+
 namespace tandem::tables {
 
 bool LiveView::open(const Region& region, std::uint64_t generation) {
@@ -10,10 +12,15 @@ bool LiveView::open(const Region& region, std::uint64_t generation) {
     const LiveHead head = read_once(heads[0]);
 
     std::vector<Pool> pools;
-    for (const LivePool& pool : region.array<LivePool>(references[kLivePools])) {
-        const BlockRef slots{pool.slots_offset, pool.slot_count * sizeof(Slot), 0};
-        const std::span<const Slot> entries = region.array<Slot>(slots);
-        pools.push_back({entries.data(), static_cast<std::uint32_t>(entries.size())});
+    for (const LivePool& shared : region.array<LivePool>(references[kLivePools])) {
+        const LivePool pool = read_once(shared);
+        const std::span<const Slot> slots =
+            region.array<Slot>({pool.slots_offset, pool.slot_count * sizeof(Slot), 0});
+        const std::span<const CoarseTime> changed_at =
+            region.array<CoarseTime>({pool.times_offset, pool.slot_count * sizeof(CoarseTime), 0});
+        const std::size_t count = std::min(slots.size(), changed_at.size());
+        pools.push_back({slots.data(), changed_at.data(), static_cast<std::uint32_t>(count),
+                         pool.flow_budget_percent, pool.id});
     }
     generation_ = generation;
     pools_ = std::move(pools);

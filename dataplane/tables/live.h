@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "dataplane/base/time.h"
 #include "dataplane/net/hash.h"
 #include "dataplane/net/verdict.h"
 #include "dataplane/tables/plan.h"
@@ -20,15 +21,22 @@ inline constexpr std::size_t kWorkersMax = 64;
 
 /// One slot in the 4 bytes that the steady path reads.
 ///
-/// `owner` is where the slot points now. `steady` equals kSteady for a slot that is neither in
-/// transition nor has remembered flows; otherwise it is the owner the slot had when it was last
-/// steady, and the flow table is to be asked first. Times and counts are kept elsewhere.
+/// `owner` is where the slot points now. `steady` says whether anything else matters: kSteady: no;
+/// kRemembering: no transition, but there may be remembered flows, so the flow table is to be asked
+/// first; else the slot is in transition, and `steady` is the owner that it had before. Times are
+/// kept elsewhere.
 struct Slot {
     static constexpr std::uint16_t kSteady = 0xffff;
+    static constexpr std::uint16_t kRemembering = 0xfffe;
 
     BackendIndex owner = kNoBackend;
     std::uint16_t steady = kSteady;
+
+    [[nodiscard]] bool is_steady() const { return steady == kSteady; }
+    [[nodiscard]] bool is_in_transition() const { return steady < kRemembering; }
+    friend bool operator==(const Slot&, const Slot&) = default;
 };
+static_assert(kBackendsMax < Slot::kRemembering);
 static_assert(sizeof(Slot) == 4);
 
 /// Everything needed to send a packet to a backend, in one cache line.
@@ -39,16 +47,20 @@ struct alignas(kCacheLineBytes) LiveBackend {
     std::array<std::uint8_t, 6> destination_mac{};
     std::array<std::uint8_t, 6> source_mac{};
     std::uint16_t mtu = 0;  ///< of the port it leaves by, bytes of IP packet
+    std::uint16_t pool = 0;
     std::uint8_t port = 0;
+    Flag serves_flows = 0;  ///< those it has may go on
     ForwardMode mode = ForwardMode::kIpip;
     Flag reachable = 0;  ///< configured, and its next hop has a MAC
 };
 static_assert(sizeof(LiveBackend) == kCacheLineBytes);
 
 struct LivePool {
+    std::uint64_t id = 0;            ///< of its name: the same in every generation
     std::uint64_t slots_offset = 0;  ///< from the region's start
+    std::uint64_t times_offset = 0;  ///< CoarseTime[slot_count]: when each slot changed last
     std::uint32_t slot_count = 0;
-    std::uint32_t zero = 0;
+    std::uint32_t flow_budget_percent = 100;
 };
 
 struct LiveHead {
@@ -63,7 +75,7 @@ enum LiveBlock : std::uint8_t {
     kLivePools,
     kLiveBackends,
 };
-/// A pool's slots follow at kLiveFixedBlocks + pool.
+/// A pool's slots and times follow at kLiveFixedBlocks + 2 * pool.
 inline constexpr std::size_t kLiveFixedBlocks = 4;
 
 /// worker: wo, everybody else: ro.
@@ -80,6 +92,13 @@ inline void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
     counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
 }
 
+/// What is left of a backend's flows, as of the last second. main core: wo.
+struct BackendFlows {
+    std::atomic<std::uint32_t> remembered{0};  ///< flows in the workers' tables
+    std::atomic<std::uint32_t> waiting{0};     ///< its old slots in transition: silent flows may be
+    std::atomic<CoarseTime> draining_since{0};  ///< no flow of it is younger; 0: it is not draining
+};
+
 /// A port as control and tools see it. main core: wo.
 struct PortInfo {
     Name name;
@@ -92,13 +111,16 @@ struct PortInfo {
 
 /// The part of the live region that is not versioned.
 struct LiveFixed {
-    std::int32_t dataplane_pid = 0;
+    /// Whole seconds of CLOCK_MONOTONIC, kept by the main core for the workers.
+    alignas(kCacheLineBytes) std::atomic<CoarseTime> now{0};
+    alignas(kCacheLineBytes) std::int32_t dataplane_pid = 0;
     std::uint32_t port_count = 0;
     std::uint32_t worker_count = 0;
     std::array<PortInfo, kPortsMax> ports{};
     ReaderCell plan_reader;  ///< the main core's progress in the plan
     std::array<ReaderCell, kWorkersMax> worker_readers{};
     std::array<WorkerCounters, kWorkersMax> counters{};
+    std::array<BackendFlows, kBackendsMax + 1> backend_flows{};
 };
 
 /// One worker's view of a generation. Rebuilt when the generation changes, not per burst. Pool
@@ -107,7 +129,10 @@ class LiveView {
   public:
     struct Pool {
         const Slot* slots = nullptr;
+        const CoarseTime* changed_at = nullptr;
         std::uint32_t slot_count = 0;
+        std::uint32_t flow_budget_percent = 100;
+        std::uint64_t id = 0;
     };
 
     /// False if the generation is no longer there; the view is then unchanged.

@@ -15,6 +15,11 @@ std::uint32_t host_mask(std::uint8_t prefix_length) {
     return htonl((1U << host_bits) - 1);
 }
 
+/// Unkeyed, so that every process has the same: names are the operator's own.
+std::uint64_t pool_id(const Name& name) {
+    return KeyedHash(HashKey{}).of_bytes(std::as_bytes(std::span(name.view())));
+}
+
 /// What would leave room for nonsense in the live tables. Indices out of bounds do not: who follows
 /// them looks first.
 std::optional<Error> contradiction(const PlanView& plan) {
@@ -35,25 +40,93 @@ std::optional<Error> contradiction(const PlanView& plan) {
 
 }  // namespace
 
+Merger::Merger(Region& live_region, Publisher& live, std::span<const PortInfo> ports)
+    : live_(&live), ports_(ports) {
+    LiveView view;
+    if (live.current().empty() || !view.open(live_region, live.generation())) return;
+    for (std::size_t i = 0; i < view.pools().size(); ++i) {
+        const std::size_t at = kLiveFixedBlocks + 2 * i;
+        if (at + 1 >= live.current().size()) return;
+        const LiveView::Pool& seen = view.pools()[i];
+        Pool& pool = pools_[seen.id];
+        pool.memory.recover({seen.slots, seen.slot_count}, {seen.changed_at, seen.slot_count});
+        pool.slots = live.current()[at];
+        pool.times = live.current()[at + 1];
+        pool.is_written = true;
+    }
+}
+
 Result<std::vector<BlockRef>> Merger::merge(const Region& plan_region, const PlanView& plan,
-                                            std::uint64_t plan_generation) {
-    Result<std::vector<BlockRef>> references = write(plan_region, plan, plan_generation);
+                                            std::uint64_t plan_generation, CoarseTime now,
+                                            const std::function<bool()>& is_intact) {
+    if (std::optional<Error> error = contradiction(plan)) return *error;
+    if (Status status = read_owners(plan_region, plan, now, is_intact); !status) {
+        return status.error();
+    }
+    fresh_.clear();
+    Result<std::vector<BlockRef>> references = write(plan, plan_generation);
     if (!references) published(false);
     return references;
 }
 
 void Merger::published(bool done) {
     if (done) {
-        merged_ = std::move(merging_);
+        for (const Fresh& fresh : fresh_) {
+            fresh.pool->slots = fresh.slots;
+            fresh.pool->times = fresh.times;
+            fresh.pool->is_written = true;
+        }
     } else {
         live_->abandon();
     }
-    merging_.clear();
+    fresh_.clear();
 }
 
-Result<std::vector<BlockRef>> Merger::write(const Region& plan_region, const PlanView& plan,
-                                            std::uint64_t plan_generation) {
-    if (std::optional<Error> error = contradiction(plan)) return *error;
+/// Takes over the owners of those pools that have others than at the last time.
+Status Merger::read_owners(const Region& plan_region, const PlanView& plan, CoarseTime now,
+                           const std::function<bool()>& is_intact) {
+    struct Read {
+        std::uint64_t id;
+        PlanPool record;
+        std::vector<BackendIndex> owners;
+    };
+    std::vector<Read> read;
+    for (const PlanPool& shared : plan.pools) {
+        const PlanPool record = read_once(shared);
+        const std::uint64_t id = pool_id(record.name);
+        const auto known = pools_.find(id);
+        std::vector<BackendIndex> owners;
+        if (known == pools_.end() || known->second.plan != record.slots) {
+            const auto block = plan_region.array<BackendIndex>(record.slots);
+            if (block.size() != record.slot_count || block.empty()) {
+                return Error{"pool " + std::string(record.name.view()) + ": the plan has " +
+                             std::to_string(block.size()) + " slots where it says " +
+                             std::to_string(record.slot_count)};
+            }
+            owners.assign(block.begin(), block.end());
+            std::ranges::replace_if(
+                owners, [](BackendIndex owner) { return owner > kBackendsMax; }, kNoBackend);
+        }
+        read.push_back({id, record, std::move(owners)});
+    }
+    if (!is_intact()) return Error{"the plan was replaced while it was read"};
+
+    std::map<std::uint64_t, Pool> kept;
+    for (const Read& each : read) {
+        const auto known = pools_.find(each.id);
+        Pool& pool = kept[each.id];
+        if (known != pools_.end()) pool = std::move(known->second);
+        pool.hold = each.record.transition_hold_s;
+        if (each.owners.empty()) continue;
+        const bool is_other_size = pool.memory.slots().size() != each.owners.size();
+        if (pool.memory.update(each.owners, now) != 0 || is_other_size) pool.is_written = false;
+        pool.plan = each.record.slots;
+    }
+    pools_ = std::move(kept);
+    return Nothing{};
+}
+
+Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t plan_generation) {
     const BuiltVipTable vips = build_vip_table(plan.vips);
     Result<BlockRef> head = write_head(plan, plan_generation, vips.shape);
     if (!head) return head.error();
@@ -68,20 +141,16 @@ Result<std::vector<BlockRef>> Merger::write(const Region& plan_region, const Pla
     std::vector<BlockRef> references{head.value(), vip_block.value(), pool_block.value(),
                                      backends.value()};
     const std::span<LivePool> pools = live_->array<LivePool>(pool_block.value());
-    merging_.clear();
     for (std::size_t i = 0; i < plan.pools.size(); ++i) {
         const PlanPool pool = read_once(plan.pools[i]);
-        if (i < merged_.size() && merged_[i].plan == pool.slots) {
-            merging_.push_back(merged_[i]);
-        } else {
-            Result<BlockRef> slots = write_slots(plan_region, pool);
-            if (!slots) return slots.error();
-            merging_.push_back({pool.slots, slots.value()});
+        pools[i] = {};
+        pools[i].id = pool_id(pool.name);
+        pools[i].flow_budget_percent = pool.flow_budget_percent;
+        const auto known = pools_.find(pools[i].id);
+        if (known == pools_.end()) return Error{"the plan was replaced while it was read"};
+        if (Status status = write_slots(known->second, pools[i], references); !status) {
+            return status.error();
         }
-        const BlockRef& slots = merging_.back().live;
-        pools[i] = {.slots_offset = slots.offset,
-                    .slot_count = static_cast<std::uint32_t>(slots.size_bytes / sizeof(Slot))};
-        references.push_back(slots);
     }
     return references;
 }
@@ -110,6 +179,8 @@ LiveBackend Merger::live_backend(const PlanView& plan, const PlanBackend& backen
     const PlanPool pool = read_once(plan.pools[backend.pool]);
     live.mode = pool.mode;
     live.address = backend.address;
+    live.pool = backend.pool;
+    live.serves_flows = backend.serves_flows;
     if (backend.next_hop == 0 || backend.next_hop >= plan.next_hops.size()) return live;
     const PlanNextHop next_hop = read_once(plan.next_hops[backend.next_hop]);
     if (next_hop.port >= ports_.size()) return live;
@@ -129,18 +200,63 @@ LiveBackend Merger::live_backend(const PlanView& plan, const PlanBackend& backen
     return live;
 }
 
-Result<BlockRef> Merger::write_slots(const Region& plan_region, const PlanPool& pool) {
-    const std::span<const BackendIndex> owners = plan_region.array<BackendIndex>(pool.slots);
-    if (owners.size() != pool.slot_count || owners.empty()) {
-        return Error{"pool " + std::string(pool.name.view()) + ": the plan has " +
-                     std::to_string(owners.size()) + " slots where it says " +
-                     std::to_string(pool.slot_count)};
+Status Merger::write_slots(Pool& pool, LivePool& record, std::vector<BlockRef>& references) {
+    BlockRef slots = pool.slots;
+    BlockRef times = pool.times;
+    if (!pool.is_written) {
+        const std::span<const Slot> now = pool.memory.slots();
+        const std::span<const CoarseTime> changed_at = pool.memory.changed_at();
+        Result<BlockRef> slot_block = live_->allocate(now.size_bytes());
+        if (!slot_block) return slot_block.error();
+        Result<BlockRef> time_block = live_->allocate(changed_at.size_bytes());
+        if (!time_block) return time_block.error();
+        slots = slot_block.value();
+        times = time_block.value();
+        std::ranges::copy(now, live_->array<Slot>(slots).begin());
+        std::ranges::copy(changed_at, live_->array<CoarseTime>(times).begin());
+        fresh_.push_back({&pool, slots, times});
     }
-    Result<BlockRef> block = live_->allocate(owners.size() * sizeof(Slot));
-    if (!block) return block;
-    std::ranges::transform(owners, live_->array<Slot>(block.value()).begin(),
-                           [](BackendIndex owner) { return Slot{.owner = owner}; });
-    return block;
+    record.slots_offset = slots.offset;
+    record.times_offset = times.offset;
+    record.slot_count = static_cast<std::uint32_t>(pool.memory.slots().size());
+    references.push_back(slots);
+    references.push_back(times);
+    return Nothing{};
+}
+
+bool Merger::settle(CoarseTime now, CoarseTime remembering, const LastUse& last_use) {
+    bool any = false;
+    for (auto& [id, pool] : pools_) {
+        const auto of_slot = [&, pool_id = id](std::uint32_t slot) {
+            return last_use(pool_id, slot);
+        };
+        if (pool.memory.settle(now, {.hold = pool.hold, .remembering = remembering}, of_slot) ==
+            0) {
+            continue;
+        }
+        pool.is_written = false;
+        any = true;
+    }
+    return any;
+}
+
+std::vector<std::uint32_t> Merger::waiting_by_backend(std::size_t backends) const {
+    std::vector<std::uint32_t> waiting(backends);
+    for (const auto& [id, pool] : pools_) {
+        if (pool.memory.in_transition() == 0) continue;
+        for (const Slot& slot : pool.memory.slots()) {
+            if (slot.is_in_transition() && slot.steady < backends && slot.steady != slot.owner) {
+                ++waiting[slot.steady];
+            }
+        }
+    }
+    return waiting;
+}
+
+std::size_t Merger::in_transition() const {
+    std::size_t total = 0;
+    for (const auto& [id, pool] : pools_) total += pool.memory.in_transition();
+    return total;
 }
 
 }  // namespace tandem::tables

@@ -23,7 +23,7 @@ inline constexpr std::size_t kNameBytes = 64;
 inline constexpr std::size_t kPortsMax = 16;
 inline constexpr std::size_t kVipsMax = 4096;
 inline constexpr std::size_t kPoolsMax = 1024;
-inline constexpr std::size_t kBackendsMax = 65'534;
+inline constexpr std::size_t kBackendsMax = 65'533;
 
 /// Index 0 is "none": what a slot holds when nobody serves.
 using BackendIndex = std::uint16_t;
@@ -58,6 +58,7 @@ struct PlanVip {
     std::uint16_t port_first = 0;      ///< host order
     std::uint16_t port_last = 0;
     std::uint16_t pool = 0;
+    Flag udp_is_stateless = 0;  ///< UDP follows the slot, no flow is remembered
     std::uint64_t digest = 0;
 };
 
@@ -68,8 +69,10 @@ struct PlanPool {
     Flag has_tunnel_source = 0;               ///< 0: the port's own address
     std::uint32_t slot_count = 0;
     IpAddress tunnel_source;
-    std::uint64_t digest = 0;  ///< of owner identities, slot by slot
-    BlockRef slots;            ///< BackendIndex[slot_count]: the owner `now`
+    std::uint32_t transition_hold_s = 900;
+    std::uint32_t flow_budget_percent = 50;  ///< of each worker's flow table
+    std::uint64_t digest = 0;                ///< of owner identities, slot by slot
+    BlockRef slots;                          ///< BackendIndex[slot_count]: the owner `now`
 };
 
 struct PlanBackend {
@@ -78,8 +81,10 @@ struct PlanBackend {
     std::uint16_t port = 0;  ///< host order
     std::uint16_t pool = 0;
     HealthState health = HealthState::kUnused;
+    Flag serves_flows = 0;  ///< flows that it has may go on, drained or not
+    Flag is_draining = 0;   ///< gets no new flows until it is taken away
     std::uint8_t zero = 0;
-    std::uint16_t weight_base = 0;
+    std::uint16_t weight_base = 0;  ///< as configured, in hundredths
     std::uint16_t weight_now = 0;
     std::uint16_t next_hop = 0;  ///< index; 0 is "none known"
 };

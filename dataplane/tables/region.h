@@ -16,9 +16,9 @@
 namespace tandem::tables {
 
 /// Raised with every change of a structure that lies in shared memory.
-inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kLayoutVersion = 2;
 
-enum class RegionKind : std::uint32_t { kPlan = 1, kLive = 2 };
+enum class RegionKind : std::uint32_t { kPlan = 1, kLive = 2, kFlows = 3 };
 
 /// A piece of a region's arena. `generation` is the one it was written in: a block with the same
 /// offset and generation has the same content.

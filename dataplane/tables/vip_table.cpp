@@ -45,6 +45,7 @@ VipEntry entry_of(const PlanVip& vip, std::size_t index) {
     entry.protocol = vip.protocol;
     entry.vip = static_cast<std::uint16_t>(index);
     entry.pool = vip.pool;
+    entry.udp_is_stateless = vip.udp_is_stateless;
     return entry;
 }
 
@@ -131,7 +132,7 @@ VipTable::Match VipTable::find_wide(const IpAddress& address, std::uint8_t proto
         const std::size_t count = std::min<std::size_t>(network->port_last, wide_.size() - first);
         for (const VipEntry& entry : wide_.subspan(first, count)) {
             if (entry.protocol == protocol && entry.port_first <= port && port <= entry.port_last) {
-                return {entry.vip, entry.pool, true};
+                return {entry.vip, entry.pool, true, entry.udp_is_stateless != 0};
             }
         }
     }

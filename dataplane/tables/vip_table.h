@@ -29,7 +29,7 @@ struct VipEntry {
     std::uint8_t prefix_length = 0;
     std::uint8_t protocol = 0;
     Flag used = 0;
-    std::uint8_t zero = 0;
+    Flag udp_is_stateless = 0;
     std::uint16_t vip = kNoVip;
     std::uint16_t pool = 0;
     std::uint32_t unused = 0;
@@ -59,6 +59,7 @@ class VipTable {
         std::uint16_t vip = kNoVip;
         std::uint16_t pool = 0;
         bool address_is_vip = false;  ///< some VIP has this address, if not this port
+        bool udp_is_stateless = false;
     };
 
     VipTable() = default;
@@ -76,7 +77,7 @@ class VipTable {
             if (entry.used == 0) break;
             if (entry.port_first == port && entry.protocol == protocol &&
                 entry.address == address) {
-                return {entry.vip, entry.pool, true};
+                return {entry.vip, entry.pool, true, entry.udp_is_stateless != 0};
             }
         }
         return find_wide(address, protocol, port);

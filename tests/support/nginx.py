@@ -28,7 +28,8 @@ http {{
         listen [::]:{port} backlog=4096;
         root {directory}/files;
         location = / {{ return 200 "{name}\\n"; }}
-        location = /healthz {{ return 200 "ok\\n"; }}
+        location = /healthz {{ try_files /healthy =503; }}
+        location = /slow {{ limit_rate 120k; }}
     }}
 }}
 """
@@ -41,6 +42,9 @@ class Nginx:
         (self.directory / "files").mkdir(parents=True, exist_ok=True)
         with open(self.directory / "files" / "big", "wb") as big:
             big.write(os.urandom(1 << 16) * (BIG_FILE_BYTES >> 16))
+        (self.directory / "files" / "slow").write_bytes(os.urandom(3 << 20))  # 25 s at its rate
+        self.healthy = self.directory / "files" / "healthy"
+        self.healthy.write_text("ok\n")
         self.config = self.directory / "nginx.conf"
         self.config.write_text(CONFIG.format(directory=self.directory, port=PORT, name=node.name))
         self.process = None
@@ -69,6 +73,13 @@ class Nginx:
 
     def kill(self):
         self.process.kill()
+
+    def set_healthy(self, healthy):
+        """What its health check says, while it serves as before."""
+        if healthy:
+            self.healthy.write_text("ok\n")
+        else:
+            self.healthy.unlink()
 
     def freeze(self):
         """Stops it without closing anything: connections open, nobody answers."""

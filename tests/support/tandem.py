@@ -19,12 +19,17 @@ def endpoint(address, port=80):
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def backend_text(backend):
+    return backend if backend.startswith("{") else f'"{endpoint(backend)}"'
+
+
 @dataclass
 class Service:
     """One VIP and its pool."""
     vip: str
-    backends: list  # addresses
+    backends: list  # addresses, or what stands in the file for a backend: { address = … }
     mode: str = "ipip"
+    on_down: str = "rehash"
 
 
 @dataclass
@@ -37,6 +42,7 @@ class Config:
     timeout_ms: int = 100
     rise: int = 2
     fall: int = 2
+    established_s: int = 900  # how long a silent flow is remembered, and a transition lasts
 
     @property
     def detection_ms(self):
@@ -47,6 +53,9 @@ class Config:
         return "\n".join([
             "[dataplane]",
             f'socket = "{self.directory}/dataplane.sock"',
+            "",
+            "[flows]",
+            f'established = "{self.established_s}s"',
             "",
             "[control]",
             f'state_dir = "{self.directory}/state"',
@@ -65,8 +74,9 @@ class Config:
                 "",
                 f"[pool.{name}]",
                 f'mode = "{service.mode}"',
+                f'on_down = "{service.on_down}"',
                 'check = "web"',
-                "backends = [" + ", ".join(f'"{endpoint(a)}"' for a in service.backends) + "]",
+                "backends = [" + ", ".join(map(backend_text, service.backends)) + "]",
                 "",
                 f"[vip.{name}]",
                 f'listen = "{endpoint(service.vip)}/tcp"',

@@ -135,7 +135,7 @@ std::string many(std::size_t count, std::size_t first = 0) {
 TEST(Backends, OfAllPoolsHaveALimit) {
     EXPECT_EQ(backends_of(many(kBackendsMax)).size(), kBackendsMax);
     EXPECT_EQ(errors_of(many(kBackendsMax) + "[pool.b]\n" + many(2) + "[pool.a]\n" + many(2)),
-              Strings{"6:7 the pools up to this one have 65536 backends; the most is 65534 for all "
+              Strings{"6:7 the pools up to this one have 65535 backends; the most is 65533 for all "
                       "of them"});
 }
 

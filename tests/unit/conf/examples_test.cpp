@@ -95,6 +95,7 @@ TEST(Examples, TheCompleteOneShowsTheDefaults) {
     dataplane.eal_args.clear();  // has no default worth showing
     EXPECT_EQ(dataplane, Dataplane{});
     EXPECT_EQ(config.control, Control{});
+    EXPECT_EQ(config.flows, Flows{});
     Check check = config.pools.at(1).check;
     check.type = Check{}.type;
     check.path = Check{}.path;

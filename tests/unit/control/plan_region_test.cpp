@@ -39,7 +39,8 @@ class PlanRegionTest : public testing::Test {
         return FileDescriptor(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     }
     PlanRegion map() {
-        Result<PlanRegion> region = PlanRegion::map(copy_of(plan_.fd()), copy_of(live_.fd()));
+        Result<PlanRegion> region =
+            PlanRegion::map({copy_of(plan_.fd()), copy_of(live_.fd()), FileDescriptor()});
         EXPECT_TRUE(region) << region.error().message;
         return std::move(region.value());
     }

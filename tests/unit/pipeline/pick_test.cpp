@@ -47,13 +47,16 @@ class Pick : public testing::Test {
     std::optional<Verdict> verdict_of(const LiveView& live, std::uint16_t pool = 0) {
         burst_.reset(0);
         add(random_flow(), pool);
-        pick(live, burst_);
+        pick(live, tracker_, burst_);
         if (burst_.departed().empty()) return std::nullopt;
         return burst_.departed()[0].verdict;
     }
 
     std::mt19937 random_{1};
     tables::Both both_;
+    tables::FlowMemory memory_ =
+        std::move(tables::FlowMemory::create(1, 1000, tables::Pages::kNormal).value());
+    FlowTracker tracker_{memory_, 0, {}};
     Burst burst_;
 };
 
@@ -81,7 +84,7 @@ TEST_F(Pick, FlowsSpreadEvenlyOverTheSlots) {
     for (int i = 0; i < kFlows; ++i) {
         burst_.reset(0);
         add(random_flow());
-        pick(live, burst_);
+        pick(live, tracker_, burst_);
         ASSERT_EQ(burst_.packets().size(), 1U);
         ++flows[burst_.packets()[0].backend];
     }
@@ -115,11 +118,11 @@ TEST_F(Pick, AFlowHasOneBackendWhateverComesWithIt) {
     const LiveView live = both_.apply(plan);
     const FlowKey flow = random_flow();
     add(flow);
-    pick(live, burst_);
+    pick(live, tracker_, burst_);
     const BackendIndex backend = burst_.packets()[0].backend;
     burst_.reset(0);
     for (int i = 0; i < Burst::kCapacity; ++i) add(i % 3 == 0 ? flow : random_flow());
-    pick(live, burst_);
+    pick(live, tracker_, burst_);
     for (std::size_t i = 0; i < Burst::kCapacity; i += 3) {
         EXPECT_EQ(burst_.packets()[i].backend, backend) << i;
     }
@@ -132,13 +135,15 @@ TEST_F(Pick, ASlotThatNobodyServesHasNoBackend) {
 }
 
 TEST_F(Pick, ASlotThatPointsBeyondTheBackendsHasNoBackend) {
-    tables::PlanContent plan = tables::small_plan();
-    plan.owners[0].assign(101, BackendIndex{2});
-    EXPECT_EQ(verdict_of(both_.apply(plan)), std::nullopt);
-    plan.owners[0].assign(101, BackendIndex{3});
-    EXPECT_EQ(verdict_of(both_.apply(plan)), Verdict::kNoBackend);
-    plan.owners[0].assign(101, BackendIndex{0xffff});
-    EXPECT_EQ(verdict_of(both_.apply(plan)), Verdict::kNoBackend);
+    for (const auto& [owner, verdict] :
+         {std::pair{BackendIndex{2}, std::optional<Verdict>()},
+          std::pair{BackendIndex{3}, std::optional(Verdict::kNoBackend)},
+          std::pair{BackendIndex{0xffff}, std::optional(Verdict::kNoBackend)}}) {
+        tables::Both both;
+        tables::PlanContent plan = tables::small_plan();
+        plan.owners[0].assign(101, owner);
+        EXPECT_EQ(verdict_of(both.apply(plan)), verdict) << owner;
+    }
 }
 
 TEST_F(Pick, APoolThatIsNotThereHasNoBackend) {
@@ -157,7 +162,7 @@ TEST_F(Pick, AQuestionPassesUntouchedAndKeepsItsPlace) {
     burst_.packets()[1].backend = 77;
     burst_.packets()[1].hash = 42;
     burst_.packets()[2].pool = 1;
-    pick(live, burst_);
+    pick(live, tracker_, burst_);
     ASSERT_EQ(burst_.packets().size(), 3U);
     EXPECT_EQ(burst_.packets()[0].backend, 2);
     EXPECT_EQ(burst_.packets()[1].backend, 77);

@@ -14,10 +14,6 @@ namespace {
 
 using tables::BackendIndex;
 
-/// To take all that lies in a ring. (ThreadSanitizer does not understand DPDK's rings on x86, which
-/// rely on compiler barriers: nobody here looks into one while a worker uses it.)
-constexpr std::uint64_t kEnoughLoops = 100;
-
 /// The plan's VIP is IPv4 and TCP port 80; its backends are reached by ports 0 and 1.
 tables::PlanContent plan_for_both_ports() {
     tables::PlanContent plan = tables::small_plan();
@@ -46,8 +42,8 @@ class WorkerTest : public PacketTest {
     template <class Condition>
     void run_until(Condition condition) {
         std::atomic<bool> stop = false;
-        Worker worker({.queue = {0}, .is_adaptive = true, .tx_patience_cycles = 0}, ports_,
-                      both_.live_region());
+        Worker worker({.queue = {0}, .is_adaptive = true, .tx_patience_cycles = 0, .timeouts = {}},
+                      ports_, both_.live_region(), memory_);
         std::jthread thread([&] { worker.run(stop); });
         const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
         while (!condition() && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
@@ -72,6 +68,8 @@ class WorkerTest : public PacketTest {
     }
 
     tables::Both both_;
+    tables::FlowMemory memory_ =
+        std::move(tables::FlowMemory::create(1, 1000, tables::Pages::kNormal).value());
     RingPort wan_;
     RingPort lan_;
     std::vector<Port> ports_{wan_.port(), lan_.port()};
@@ -162,7 +160,7 @@ TEST_F(WorkerTest, WithoutTablesThereAreNoVips) {
 TEST_F(WorkerTest, ACaptureFileWaitsForTables) {
     ports_[0].is_replay = true;
     wan_.put(packet(flow(1)));
-    run_until([&] { return counters().loops > kEnoughLoops; });
+    run_until([&] { return counters().loops > 100; });
     EXPECT_EQ(counters().received, 0U);
     tables::PlanContent plan = plan_for_both_ports();
     both_.apply(plan);
@@ -200,7 +198,7 @@ TEST_F(WorkerTest, WhatTheKernelSendsGoesOutAsItIsAndWasNotReceived) {
     const Bytes frame = test::arp(2);
     for (int i = 0; i < 40; ++i) rte_ring_enqueue(from_kernel.get(), packet(frame));
     lan_.put(packet(frame));  // and one the other way
-    run_until([&] { return counters().received == 1 && counters().loops > kEnoughLoops; });
+    run_until([&] { return counters().received == 1 && rte_ring_empty(from_kernel.get()) == 1; });
     const std::vector<rte_mbuf*> sent = lan_.take();
     EXPECT_EQ(sent.size(), 40U);
     for (const rte_mbuf* mbuf : sent) EXPECT_EQ(bytes_of(mbuf), frame);
@@ -215,7 +213,7 @@ TEST_F(WorkerTest, WhatAFullPortDoesNotTakeFromTheKernelIsFreed) {
     ports_ = {narrow.port()};
     ports_[0].from_kernel = from_kernel.get();
     for (int i = 0; i < 20; ++i) rte_ring_enqueue(from_kernel.get(), packet(test::arp(2)));
-    run_until([&] { return counters().loops > kEnoughLoops; });
+    run_until([&] { return rte_ring_empty(from_kernel.get()) == 1; });
     const std::vector<rte_mbuf*> sent = narrow.take();
     EXPECT_EQ(sent.size(), 7U);
     free(sent);

@@ -42,6 +42,7 @@ inline PlanContent small_plan() {
         PlanBackend backend;
         backend.address = ip(address);
         backend.health = HealthState::kUp;
+        backend.serves_flows = 1;
         backend.next_hop = static_cast<std::uint16_t>(plan.backends.size());
         plan.backends.push_back(backend);
         PlanNextHop next_hop;
@@ -79,7 +80,7 @@ class Both {
         plan_publisher_.collect(Instant{});
         const std::optional<PlanView> plan = PlanView::open(plan_region_, generation);
         CHECK(plan.has_value());
-        return merger_.merge(plan_region_, *plan, generation);
+        return merger_.merge(plan_region_, *plan, generation, now, [] { return true; });
     }
 
     /// Merges, publishes and opens what is live then.
@@ -104,6 +105,8 @@ class Both {
         return view;
     }
 
+    CoarseTime now = 1000;  ///< what merging takes for the time
+
     Publisher& live() { return live_; }
     Merger& merger() { return merger_; }
     Region& live_region() { return live_region_; }
@@ -117,7 +120,7 @@ class Both {
     std::vector<PortInfo> ports_ = two_ports();
     Publisher plan_publisher_{plan_region_, {}};
     Publisher live_{live_region_, fixed_.worker_readers};
-    Merger merger_{live_, ports_};
+    Merger merger_{live_region_, live_, ports_};
 };
 
 }  // namespace tandem::tables

@@ -154,9 +154,12 @@ PlanContent next_checked_plan(const PlanContent& before, std::mt19937_64& random
     plan.owners.resize(kPools);
     for (std::size_t i = 0; i < kPools; ++i) {
         PlanPool& pool = plan.pools[i];
+        pool.name = Name("pool" + std::to_string(i));
         if (pool.slot_count != 0 && random() % 2 == 0) continue;
         plan.owners[i].resize(101 + random() % 1500);
-        for (BackendIndex& owner : plan.owners[i]) owner = static_cast<BackendIndex>(random());
+        for (BackendIndex& owner : plan.owners[i]) {
+            owner = static_cast<BackendIndex>(random() % (kBackendsMax + 1));
+        }
         pool.slot_count = static_cast<std::uint32_t>(plan.owners[i].size());
         pool.digest = digest_of_owners(plan.owners[i]);
     }

@@ -97,7 +97,8 @@ int be_two_dataplanes(const FileDescriptor& listener) {
         Region live = new_region(RegionKind::kLive, 64, kPageBytes);
         instance = live.header().instance_id;
         live.fixed()[0] = std::byte{42};
-        if (!send_hello(control.get(), hello_with_regions(), {plan.fd(), live.fd()})) return 2;
+        if (!send_hello(control.get(), hello_with_regions(), {plan.fd(), live.fd(), live.fd()}))
+            return 2;
     }
     const FileDescriptor control(::accept(listener.get(), nullptr, nullptr));
     Result<Received> offered = receive_hello(control.get(), kPatienceMs);
@@ -133,7 +134,8 @@ TEST_F(Exchange, RegionsGoToAnotherProcessAndComeBackAsTheSameMemory) {
     EXPECT_EQ(live->fixed()[0], std::byte{42});
     live->fixed()[1] = std::byte{43};
     const FileDescriptor socket = connect();
-    ASSERT_TRUE(send_hello(socket.get(), hello_with_regions(), {plan->fd(), live->fd()}));
+    ASSERT_TRUE(
+        send_hello(socket.get(), hello_with_regions(), {plan->fd(), live->fd(), live->fd()}));
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     EXPECT_TRUE(WIFEXITED(status));
@@ -146,7 +148,7 @@ TEST_F(Exchange, SomebodyOfAnotherReleaseIsToldSo) {
     hello.layout_version = kLayoutVersion + 1;
     ASSERT_TRUE(send_hello(pair.there.get(), hello, kNoRegions));
     expect_complaint(receive_hello(pair.here.get(), kPatienceMs),
-                     "layout version 2, this one has 1: restart");
+                     "layout version 3, this one has 2: restart");
     hello = {};
     hello.magic ^= 1;
     ASSERT_TRUE(send_hello(pair.there.get(), hello, kNoRegions));
@@ -190,7 +192,7 @@ TEST_F(Exchange, ACountOfDescriptorsThatIsNotTrueIsRefusedAndNoneIsKept) {
     send_descriptors(pair.there.get(), none, 2);
     expect_complaint(receive_hello(pair.here.get(), kPatienceMs), "sent 2 descriptors and said 0");
     send_descriptors(pair.there.get(), hello_with_regions(), 1);
-    expect_complaint(receive_hello(pair.here.get(), kPatienceMs), "sent 1 descriptors and said 2");
+    expect_complaint(receive_hello(pair.here.get(), kPatienceMs), "sent 1 descriptors and said 3");
     send_descriptors(pair.there.get(), none, 8);
     expect_complaint(receive_hello(pair.here.get(), kPatienceMs), "descriptors and said 0");
     EXPECT_EQ(open_descriptors(), descriptors);

@@ -72,7 +72,7 @@ class Control {
         std::array<int, kRegionCount> regions{-1, -1};
         if (publisher_) {
             hello.region_count = kRegionCount;
-            regions = {plan_->fd(), live_->fd()};
+            regions = {plan_->fd(), live_->fd(), live_->fd()};  // no flows here
         }
         if (!send_hello(socket.value().get(), hello, regions)) return {};
         Result<Received> answer = receive_hello(socket.value().get(), kPatienceMs);
@@ -156,7 +156,7 @@ class Dataplane {
         GenerationReader plan_reader(plan_->header().generations, fixed_of(*live_).plan_reader);
         Publisher publisher(*live_, fixed_of(*live_).worker_readers);
         std::vector<PortInfo> ports(1);
-        Merger merger(publisher, ports);
+        Merger merger(*live_, publisher, ports);
         plan_reader.join();
         for (;;) {
             serve(0);
@@ -176,7 +176,7 @@ class Dataplane {
         if (!live_) obtain(hello.value());
         Hello answer;
         answer.region_count = kRegionCount;
-        if (send_hello(connection.get(), answer, {plan_->fd(), live_->fd()})) {
+        if (send_hello(connection.get(), answer, {plan_->fd(), live_->fd(), live_->fd()})) {
             control_ = std::move(connection);
         }
     }
@@ -230,7 +230,8 @@ class Dataplane {
         const std::optional<PlanView> plan = PlanView::open(*plan_, generation);
         const bool is_whole = plan && is_whole_plan(*plan_, *plan);
         Result<std::vector<BlockRef>> references =
-            plan ? merger.merge(*plan_, *plan, generation)
+            plan ? merger.merge(*plan_, *plan, generation, /*now=*/0,
+                                [&] { return reader.still_intact(); })
                  : Result<std::vector<BlockRef>>(Error{"no plan"});
         if (!reader.still_intact()) {
             if (references) merger.published(false);

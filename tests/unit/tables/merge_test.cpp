@@ -143,12 +143,47 @@ TEST(Merge, APlanThatContradictsItselfIsAnErrorAndLeavesWhatIsLive) {
     }
 }
 
+TEST(Merge, ASlotThatChangesReachesTheWorkersWithWhatItRemembers) {
+    Both both;
+    PlanContent plan = small_plan();
+    plan.pools[0].transition_hold_s = 60;
+    both.apply(plan);
+    plan.owners[0][3] = 2;
+    const LiveView changed = both.apply(plan);
+    EXPECT_EQ(changed.pools()[0].slots[3], (Slot{2, 1}));
+    EXPECT_EQ(changed.pools()[0].changed_at[3], both.now);
+    EXPECT_EQ(changed.pools()[0].slots[4], (Slot{1, Slot::kSteady}));
+    EXPECT_EQ(both.merger().waiting_by_backend(3), (std::vector<std::uint32_t>{0, 1, 0}));
+
+    // A process after this one goes on with it, and the transition ends in its time.
+    Merger successor(both.live_region(), both.live(), {});
+    EXPECT_EQ(successor.in_transition(), 1U);
+    const auto unused = [](std::uint64_t, std::uint32_t) { return CoarseTime{0}; };
+    EXPECT_FALSE(both.merger().settle(both.now + 60, 10, unused));
+    EXPECT_TRUE(both.merger().settle(both.now + 61, 10, unused));
+    EXPECT_EQ(both.apply(plan).pools()[0].slots[3], (Slot{2, Slot::kSteady}));
+}
+
+TEST(Merge, ASlotOfAPoolRemembersWhateverBecomesOfOtherPools) {
+    Both both;
+    PlanContent plan = small_plan();
+    both.apply(plan);
+    plan.owners[0][3] = 2;
+    both.apply(plan);
+    plan.pools.insert(plan.pools.begin(), plan.pools[0]);
+    plan.pools[0].name = Name("before");
+    plan.owners.insert(plan.owners.begin(), plan.owners[0]);
+    for (PlanVip& vip : plan.vips) vip.pool = 1;
+    EXPECT_EQ(both.apply(plan).pools()[1].slots[3], (Slot{2, 1}));
+}
+
 TEST(Merge, AnUnchangedPoolKeepsItsBlocks) {
     Both both;
     PlanContent plan = small_plan();
     plan.pools.push_back(plan.pools[0]);
     plan.owners.emplace_back(1009, BackendIndex{2});
     plan.pools[1].slot_count = 1009;
+    plan.pools[1].name = Name("api");
     const LiveView before = both.apply(plan);
 
     plan.owners[1].clear();        // kept as it is

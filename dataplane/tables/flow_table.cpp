@@ -1,0 +1,167 @@
+#include "dataplane/tables/flow_table.h"
+
+#include <bit>
+
+namespace tandem::tables {
+
+FlowTable::FlowTable(std::span<FlowBucket> buckets, std::span<std::atomic<std::uint32_t>> flows_of,
+                     FlowStatistics& statistics, const FlowTimeouts& timeouts)
+    : buckets_(buckets),
+      mask_(buckets.size() - 1),
+      flows_of_(flows_of),
+      statistics_(&statistics),
+      timeouts_(timeouts) {
+    CHECK(std::has_single_bit(buckets.size()) && buckets.size() >= 2);
+    CHECK(flows_of.size() > kBackendsMax);
+}
+
+void FlowTable::set_pools(std::vector<std::uint16_t> pool_of, std::vector<std::uint32_t> budgets) {
+    pool_of_ = std::move(pool_of);
+    budgets_ = std::move(budgets);
+    of_pool_.assign(budgets_.size(), 0);
+    for (std::size_t backend = 0; backend < pool_of_.size(); ++backend) {
+        const auto index = static_cast<BackendIndex>(backend);
+        if (std::uint32_t* flows = pool_flows(index)) *flows += flows_of(index);
+    }
+}
+
+bool FlowTable::has_used_up_its_share(BackendIndex backend) {
+    const std::uint32_t* flows = pool_flows(backend);
+    return flows != nullptr && *flows >= budgets_[pool_of_[backend]];
+}
+
+/// With `amount` of 2^32 - 1: takes one away.
+void FlowTable::add_flows(BackendIndex backend, std::uint32_t amount) {
+    std::atomic<std::uint32_t>& flows = flows_of_[backend];
+    flows.store(flows.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+    if (std::uint32_t* of_pool = pool_flows(backend)) *of_pool += amount;
+}
+
+void FlowTable::put(const Place& place, std::uint32_t tag, BackendIndex backend, FlowState state,
+                    CoarseTime now) {
+    place.bucket->tags[place.index] = tag;
+    place.bucket->backends[place.index] = backend;
+    place.bucket->stamps[place.index] = stamp_of(state, now);
+    add_flows(backend, 1);
+    count(entries(state));
+}
+
+void FlowTable::remove(const Place& place) {
+    add_flows(place.backend(), ~std::uint32_t{0});
+    count(entries(place.state()), ~std::uint64_t{0});
+    place.bucket->tags[place.index] = 0;
+}
+
+void FlowTable::rewrite(const Place& place, BackendIndex backend) {
+    const std::uint32_t tag = place.bucket->tags[place.index];
+    const std::uint16_t stamp = place.bucket->stamps[place.index];
+    const FlowState state = place.state();
+    remove(place);
+    put(place, tag, backend, state, 0);
+    place.bucket->stamps[place.index] = stamp;
+    count(statistics_->rewritten);
+}
+
+unsigned FlowTable::taken_in(const FlowBucket& bucket) {
+    unsigned taken = 0;
+    for (const std::uint32_t tag : bucket.tags) taken += static_cast<unsigned>(tag != 0);
+    return taken;
+}
+
+/// A place that is free, or whose flow has been idle for too long.
+std::optional<FlowTable::Place> FlowTable::room_in(FlowBucket& bucket, CoarseTime now) {
+    if (const std::optional<Place> free = find_in(bucket, 0)) return free;
+    for (unsigned i = 0; i < FlowBucket::kPlaces; ++i) {
+        const Place place{&bucket, i};
+        if (!is_expired(place, now)) continue;
+        count(statistics_->expired);
+        remove(place);
+        return place;
+    }
+    return std::nullopt;
+}
+
+/// Moves one flow of a full bucket to its other bucket, if one has room there.
+std::optional<FlowTable::Place> FlowTable::make_room(std::size_t bucket, CoarseTime now) {
+    for (unsigned i = 0; i < FlowBucket::kPlaces; ++i) {
+        const Place place{&buckets_[bucket], i};
+        const std::uint32_t tag = place.bucket->tags[i];
+        const std::optional<Place> elsewhere = room_in(buckets_[second_of(bucket, tag)], now);
+        if (!elsewhere) continue;
+        elsewhere->bucket->tags[elsewhere->index] = tag;
+        elsewhere->bucket->backends[elsewhere->index] = place.backend();
+        elsewhere->bucket->stamps[elsewhere->index] = place.bucket->stamps[i];
+        place.bucket->tags[i] = 0;
+        count(statistics_->relocated);
+        return place;
+    }
+    return std::nullopt;
+}
+
+/// Who has to go for another: of those on probation the one that was silent longest, opening ones
+/// before others. With `of_pool`, only of that pool's.
+std::optional<FlowTable::Place> FlowTable::victim(std::size_t first, std::size_t second,
+                                                  CoarseTime now,
+                                                  std::optional<std::uint16_t> of_pool) {
+    std::optional<Place> found;
+    CoarseTime highest_rank = 0;
+    for (const std::size_t bucket : {first, second}) {
+        for (unsigned i = 0; i < FlowBucket::kPlaces; ++i) {
+            const Place place{&buckets_[bucket], i};
+            if (place.bucket->tags[i] == 0 || !on_probation(place.state())) continue;
+            const BackendIndex backend = place.backend();
+            if (of_pool && (backend >= pool_of_.size() || pool_of_[backend] != *of_pool)) continue;
+            constexpr CoarseTime kBeforeAllOthers = kTimeMask + 1;
+            const CoarseTime bonus = place.state() == FlowState::kOpening ? kBeforeAllOthers : 0;
+            const CoarseTime rank = age(place, now) + 1 + bonus;
+            if (rank <= highest_rank) continue;
+            highest_rank = rank;
+            found = place;
+        }
+    }
+    return found;
+}
+
+bool FlowTable::insert(std::uint64_t hash, BackendIndex backend, FlowState state, CoarseTime now) {
+    const std::uint32_t tag = tag_of(hash);
+    const std::size_t first = first_of(hash);
+    const std::size_t second = second_of(first, tag);
+    const bool is_limited = has_used_up_its_share(backend);
+    std::optional<Place> place;
+    if (!is_limited) {
+        // The emptier one, so that both stay as empty as can be.
+        const bool in_second = taken_in(buckets_[second]) < taken_in(buckets_[first]);
+        place = room_in(buckets_[in_second ? second : first], now);
+        if (!place) place = room_in(buckets_[in_second ? first : second], now);
+        if (!place) place = make_room(first, now);
+        if (!place) place = make_room(second, now);
+    }
+    if (!place) {
+        const auto pool = is_limited ? std::optional(pool_of_[backend]) : std::nullopt;
+        place = victim(first, second, now, pool);
+        if (!place) {
+            count(is_limited ? statistics_->refused_budget : statistics_->refused_full);
+            return false;
+        }
+        count(statistics_->evicted);
+        remove(*place);
+    }
+    put(*place, tag, backend, state, now);
+    count(statistics_->inserted);
+    return true;
+}
+
+void FlowTable::sweep(CoarseTime now, std::size_t bucket_count) {
+    for (std::size_t i = 0; i < bucket_count; ++i) {
+        FlowBucket& bucket = buckets_[swept_];
+        swept_ = (swept_ + 1) & mask_;
+        __builtin_prefetch(&buckets_[(swept_ + 8) & mask_]);
+        for (unsigned place = 0; place < FlowBucket::kPlaces; ++place) {
+            if (bucket.tags[place] == 0 || !is_expired({&bucket, place}, now)) continue;
+            count(statistics_->expired);
+            remove({&bucket, place});
+        }
+    }
+}
+
+}  // namespace tandem::tables

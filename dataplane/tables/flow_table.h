@@ -1,0 +1,209 @@
+// The flows that one worker remembers, and to which backend each goes. Fixed memory, no allocation,
+// no lock: one writer. Tells flows apart by 64 bits of a keyed hash and nothing else.
+//
+// A flow lives in one of two buckets of a cache line each, both known from its hash. Entries whose
+// sender has not shown that it gets answers are on probation: they are evicted first, and never
+// evict any others. What finds no room is not remembered, counted, and forwarded all the same.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <immintrin.h>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "dataplane/base/check.h"
+#include "dataplane/base/time.h"
+#include "dataplane/tables/plan.h"
+
+namespace tandem::tables {
+
+enum class FlowState : std::uint8_t {
+    kOpening,      ///< TCP: its SYN was seen and nothing since. On probation
+    kDoubtful,     ///< TCP: one packet of what claims to be an old flow. On probation
+    kEstablished,  ///< TCP
+    kClosing,      ///< TCP: FIN or RST seen
+    kUdpNew,       ///< UDP: one packet. On probation
+    kUdp,
+};
+inline constexpr std::size_t kFlowStateCount = 6;
+
+constexpr bool on_probation(FlowState state) {
+    return state == FlowState::kOpening || state == FlowState::kDoubtful ||
+           state == FlowState::kUdpNew;
+}
+
+/// By state, the time without a packet after which a flow is forgotten.
+struct FlowTimeouts {
+    static constexpr std::uint16_t kMaxSeconds = 7200;  ///< what 13 bits tell apart, with a margin
+    std::array<std::uint16_t, kFlowStateCount> idle_s{10, 900, 900, 15, 30, 30};
+};
+
+/// Eight flows in one cache line. A tag of 0 marks a free place.
+struct alignas(64) FlowBucket {
+    static constexpr unsigned kPlaces = 8;
+
+    std::array<std::uint32_t, kPlaces> tags{};
+    std::array<BackendIndex, kPlaces> backends{};
+    std::array<std::uint16_t, kPlaces> stamps{};  ///< state in 3 bits, seconds of last use in 13
+};
+static_assert(sizeof(FlowBucket) == 64);
+
+/// worker: wo, everybody else: ro.
+struct FlowStatistics {
+    using Counter = std::atomic<std::uint64_t>;
+
+    std::array<Counter, kFlowStateCount> entries{};  ///< as of now; all others only ever grow
+    Counter lookups{0};
+    Counter hits{0};
+    Counter inserted{0};
+    Counter rewritten{0};       ///< given another backend, theirs being gone
+    Counter expired{0};         ///< idle for too long
+    Counter evicted{0};         ///< on probation, made room for another
+    Counter relocated{0};       ///< moved to their second bucket to make room
+    Counter refused_full{0};    ///< not remembered: no room
+    Counter refused_budget{0};  ///< not remembered: their pool has used up its share
+};
+
+class FlowTable {
+  public:
+    /// A flow that is remembered. Valid until the next insert() or sweep().
+    struct Place {
+        FlowBucket* bucket;
+        unsigned index;
+
+        [[nodiscard]] BackendIndex backend() const { return bucket->backends[index]; }
+        [[nodiscard]] FlowState state() const {
+            return static_cast<FlowState>(bucket->stamps[index] >> kTimeBits);
+        }
+    };
+
+    /// `buckets`: a power of two of them, zeroed or as an earlier FlowTable left them. `flows_of`:
+    /// by BackendIndex, how many flows it has here; kept up to date.
+    FlowTable(std::span<FlowBucket> buckets, std::span<std::atomic<std::uint32_t>> flows_of,
+              FlowStatistics& statistics, const FlowTimeouts& timeouts);
+
+    void prefetch(std::uint64_t hash) const {
+        __builtin_prefetch(&buckets_[first_of(hash)], 1);
+        __builtin_prefetch(&buckets_[second_of(first_of(hash), tag_of(hash))], 1);
+    }
+
+    /// The flow, unless it has been idle for too long; it is forgotten then.
+    [[nodiscard]] std::optional<Place> find(std::uint64_t hash, CoarseTime now) {
+        const std::uint32_t tag = tag_of(hash);
+        const std::size_t first = first_of(hash);
+        count(statistics_->lookups);
+        std::optional<Place> place = find_in(buckets_[first], tag);
+        if (!place) place = find_in(buckets_[second_of(first, tag)], tag);
+        if (!place) return std::nullopt;
+        if (is_expired(*place, now)) [[unlikely]] {
+            count(statistics_->expired);
+            remove(*place);
+            return std::nullopt;
+        }
+        count(statistics_->hits);
+        return place;
+    }
+
+    /// Notes that a flow is in use, in which state.
+    void touch(const Place& place, FlowState state, CoarseTime now) {
+        const std::uint16_t stamp = stamp_of(state, now);
+        const FlowState before = place.state();
+        if (before != state) [[unlikely]]
+            change_state(before, state);
+        if (place.bucket->stamps[place.index] != stamp) place.bucket->stamps[place.index] = stamp;
+    }
+    void rewrite(const Place& place, BackendIndex backend);
+
+    /// Remembers a flow that find() did not find. False: it has no room.
+    bool insert(std::uint64_t hash, BackendIndex backend, FlowState state, CoarseTime now);
+
+    /// Which pool each backend belongs to, and how many flows each pool may have here: a pool that
+    /// has used up its share takes room from none but its own. Without it nobody has a limit.
+    void set_pools(std::vector<std::uint16_t> pool_of, std::vector<std::uint32_t> budgets);
+
+    /// Forgets what is idle in the next `bucket_count` buckets. To be called again and again: each
+    /// bucket within kMaxSeconds, or old entries would seem young.
+    void sweep(CoarseTime now, std::size_t bucket_count);
+
+    [[nodiscard]] std::size_t bucket_count() const { return buckets_.size(); }
+    /// Of one backend here; read by other threads as well.
+    [[nodiscard]] std::uint32_t flows_of(BackendIndex backend) const {
+        return flows_of_[backend].load(std::memory_order_relaxed);
+    }
+
+  private:
+    static constexpr unsigned kTimeBits = 13;
+    static constexpr std::uint16_t kTimeMask = (1U << kTimeBits) - 1;
+
+    // The two come from disjoint bits of the hash: 32 for the bucket, 32 for the tag.
+    [[nodiscard]] std::size_t first_of(std::uint64_t hash) const {
+        return static_cast<std::uint32_t>(hash) & mask_;
+    }
+    static std::uint32_t tag_of(std::uint64_t hash) {
+        const auto tag = static_cast<std::uint32_t>(hash >> 32U);
+        return tag != 0 ? tag : 1;
+    }
+    /// The other bucket of an entry, from either of them.
+    [[nodiscard]] std::size_t second_of(std::size_t bucket, std::uint32_t tag) const {
+        constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
+        return bucket ^ (((tag * kOdd) >> 32U | 1U) & mask_);
+    }
+    static std::optional<Place> find_in(FlowBucket& bucket, std::uint32_t tag) {
+        const __m256i tags = _mm256_load_si256(reinterpret_cast<const __m256i*>(&bucket.tags));
+        const __m256i same = _mm256_cmpeq_epi32(tags, _mm256_set1_epi32(static_cast<int>(tag)));
+        const int found = _mm256_movemask_ps(_mm256_castsi256_ps(same));
+        if (found == 0) return std::nullopt;
+        return Place{&bucket, static_cast<unsigned>(__builtin_ctz(static_cast<unsigned>(found)))};
+    }
+    static std::uint16_t stamp_of(FlowState state, CoarseTime now) {
+        return static_cast<std::uint16_t>(static_cast<unsigned>(state) << kTimeBits |
+                                          (now & kTimeMask));
+    }
+    static CoarseTime age(const Place& place, CoarseTime now) {
+        return (now - place.bucket->stamps[place.index]) & kTimeMask;
+    }
+    [[nodiscard]] bool is_expired(const Place& place, CoarseTime now) const {
+        return age(place, now) > timeouts_.idle_s[static_cast<std::size_t>(place.state())];
+    }
+    static void count(FlowStatistics::Counter& counter, std::uint64_t amount = 1) {
+        counter.store(counter.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+    }
+    FlowStatistics::Counter& entries(FlowState state) {
+        return statistics_->entries[static_cast<std::size_t>(state)];
+    }
+    void change_state(FlowState before, FlowState after) {
+        count(entries(before), ~std::uint64_t{0});
+        count(entries(after));
+    }
+
+    /// nullptr: it belongs to no pool.
+    [[nodiscard]] std::uint32_t* pool_flows(BackendIndex backend) {
+        if (backend >= pool_of_.size() || pool_of_[backend] >= of_pool_.size()) return nullptr;
+        return &of_pool_[pool_of_[backend]];
+    }
+    [[nodiscard]] bool has_used_up_its_share(BackendIndex backend);
+    void add_flows(BackendIndex backend, std::uint32_t amount);
+    void remove(const Place& place);
+    static unsigned taken_in(const FlowBucket& bucket);
+    std::optional<Place> room_in(FlowBucket& bucket, CoarseTime now);
+    std::optional<Place> make_room(std::size_t bucket, CoarseTime now);
+    std::optional<Place> victim(std::size_t first, std::size_t second, CoarseTime now,
+                                std::optional<std::uint16_t> of_pool);
+    void put(const Place& place, std::uint32_t tag, BackendIndex backend, FlowState state,
+             CoarseTime now);
+
+    std::span<FlowBucket> buckets_;
+    std::size_t mask_;
+    std::span<std::atomic<std::uint32_t>> flows_of_;
+    FlowStatistics* statistics_;
+    FlowTimeouts timeouts_;
+    std::vector<std::uint16_t> pool_of_;  ///< by backend; beyond its end: no pool
+    std::vector<std::uint32_t> budgets_;  ///< by pool
+    std::vector<std::uint32_t> of_pool_;  ///< flows, by pool
+    std::size_t swept_ = 0;               ///< the bucket that sweep() looks at next
+};
+
+}  // namespace tandem::tables

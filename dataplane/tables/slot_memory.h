@@ -1,0 +1,60 @@
+// What one pool's slots remember: where each pointed while it was last steady, and since when it is
+// in transition. The main core's; workers see the result as Slot (live.h). Pure: time is handed in.
+//
+// A slot is in transition for `hold` after its last change of owner, whatever changed it. A slot
+// that changes again while in transition changes its owner only: every flow opened since is
+// remembered, and of those that are not, the steady owner's are all there can be.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "dataplane/tables/flow_table.h"
+#include "dataplane/tables/live.h"
+
+namespace tandem::tables {
+
+class SlotMemory {
+  public:
+    /// Continues from what workers see: an earlier process published it.
+    void recover(std::span<const Slot> slots, std::span<const CoarseTime> changed_at);
+
+    /// The slots point to `owners` from now on. Returns how many of them changed. Another number of
+    /// slots is another table, which remembers nothing.
+    std::size_t update(std::span<const BackendIndex> owners, CoarseTime now);
+
+    struct Times {
+        CoarseTime hold;         ///< of a transition, after the last change of the slot
+        CoarseTime remembering;  ///< the longest a flow can be idle and be remembered
+    };
+    /// Ends the transitions that are over, and the asking for flows where none can be remembered
+    /// any more. `last_use` says of a slot when a remembered flow of it was last seen. Returns how
+    /// many slots look different to workers.
+    std::size_t settle(CoarseTime now, const Times& times,
+                       const std::function<CoarseTime(std::uint32_t)>& last_use);
+
+    /// As workers are to see them.
+    [[nodiscard]] std::span<const Slot> slots() const { return slots_; }
+    /// Of each slot the time of its last change; says nothing about slots not in transition.
+    [[nodiscard]] std::span<const CoarseTime> changed_at() const { return changed_at_; }
+    [[nodiscard]] std::size_t in_transition() const { return in_transition_; }
+    /// Neither in transition nor steady: remembered flows are what is left of it.
+    [[nodiscard]] std::size_t lingering() const { return lingering_.size(); }
+
+  private:
+    struct Change {
+        CoarseTime at;
+        std::uint32_t slot;
+    };
+
+    std::vector<Slot> slots_;
+    std::vector<CoarseTime> changed_at_;
+    std::deque<Change> changes_;  ///< the oldest first; outdated where the slot changed again
+    std::vector<std::uint32_t> lingering_;
+    std::size_t in_transition_ = 0;
+};
+
+}  // namespace tandem::tables

@@ -1,0 +1,69 @@
+#include "dataplane/tables/track.h"
+
+namespace tandem::tables {
+
+namespace {
+
+bool may_serve(BackendIndex backend, std::span<const LiveBackend> backends) {
+    return backend != kNoBackend && backend < backends.size() &&
+           backends[backend].serves_flows != 0;
+}
+
+/// The state of a remembered flow after another packet of it.
+FlowState state_after(FlowState before, const FlowSignal& signal) {
+    if (signal.is_udp) return FlowState::kUdp;
+    if (signal.closes) return FlowState::kClosing;
+    if (signal.opens) {
+        // A SYN on an established flow is the backend's to answer (RFC 5961 section 4): nobody
+        // unpins a flow by spoofing. After FIN or RST it is a new flow on old ports.
+        return before == FlowState::kClosing ? FlowState::kOpening : before;
+    }
+    // Whoever has closed sends no more data, but acknowledges what comes.
+    if (before == FlowState::kClosing && !signal.has_payload) return FlowState::kClosing;
+    return FlowState::kEstablished;
+}
+
+/// The state of a flow that is seen for the first time.
+FlowState state_at_first(const FlowSignal& signal) {
+    if (signal.is_udp) return FlowState::kUdpNew;
+    // Of a flow that its client has closed, acknowledgements may go on; of a reset one nothing
+    // does, and little is lost if it is soon forgotten.
+    return signal.opens ? FlowState::kOpening : FlowState::kDoubtful;
+}
+
+BackendIndex go_on(FlowTable& flows, const FlowTable::Place& flow, const Slot& slot,
+                   const FlowSignal& signal, std::span<const LiveBackend> backends,
+                   CoarseTime now) {
+    const bool opens_anew = signal.opens && flow.state() == FlowState::kClosing;
+    const bool stays = may_serve(flow.backend(), backends) && !opens_anew;
+    if (!stays && slot.owner == kNoBackend) return kNoBackend;
+    if (!stays && flow.backend() != slot.owner) flows.rewrite(flow, slot.owner);
+    flows.touch(flow, state_after(flow.state(), signal), now);
+    return flow.backend();
+}
+
+bool counts_as_new(const SlotNow& at, const FlowSignal& signal, const TrackRules& rules,
+                   CoarseTime now) {
+    if (signal.opens) return true;
+    return signal.is_udp && now - at.changed_at > rules.udp_idle;
+}
+
+}  // namespace
+
+BackendIndex track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
+                   const FlowSignal& signal, std::span<const LiveBackend> backends,
+                   const TrackRules& rules, CoarseTime now) {
+    if (const auto flow = flows.find(flow_hash, now)) {
+        return go_on(flows, *flow, at.slot, signal, backends, now);
+    }
+    if (!at.slot.is_in_transition()) return at.slot.owner;
+    const bool stays =
+        !counts_as_new(at, signal, rules, now) && may_serve(at.slot.steady, backends);
+    const BackendIndex backend = stays ? at.slot.steady : at.slot.owner;
+    if (backend != kNoBackend) {
+        static_cast<void>(flows.insert(flow_hash, backend, state_at_first(signal), now));
+    }
+    return backend;
+}
+
+}  // namespace tandem::tables

@@ -1,0 +1,49 @@
+// Where a packet goes whose slot is not steady: the rules that keep flows with their backends.
+//
+//   flow          packet                    goes to                          and is
+//   remembered,   any                       its backend                      refreshed
+//     its backend may serve it
+//   remembered,   any                       the slot's owner                 given to it
+//     its backend may not
+//   unknown, slot in transition:
+//                 opening                   the slot's owner                 remembered
+//                 any other                 the steady owner if that may     remembered
+//                                           serve it, else the slot's owner
+//   unknown, slot not in transition         the slot's owner                 not remembered
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "dataplane/tables/flow_table.h"
+#include "dataplane/tables/live.h"
+
+namespace tandem::tables {
+
+/// What of a packet matters to its flow's memory.
+struct FlowSignal {
+    bool is_udp = false;
+    bool opens = false;   ///< TCP: SYN without ACK; UDP: a QUIC Initial
+    bool closes = false;  ///< TCP: FIN or RST
+    bool has_payload = false;
+};
+
+/// One slot as it is now.
+struct SlotNow {
+    Slot slot;
+    CoarseTime changed_at = 0;
+};
+
+/// A UDP packet that opens nothing recognisably counts as an old flow's so long after its slot's
+/// last change, as a new flow's later.
+struct TrackRules {
+    CoarseTime udp_idle = 30;
+};
+
+/// Returns the packet's backend, kNoBackend if nobody serves, and updates `flows`. `flow_hash` by
+/// the table's own key.
+BackendIndex track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
+                   const FlowSignal& signal, std::span<const LiveBackend> backends,
+                   const TrackRules& rules, CoarseTime now);
+
+}  // namespace tandem::tables

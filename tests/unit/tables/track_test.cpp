@@ -1,0 +1,156 @@
+// The table of rules in track.h, row by row.
+#include "dataplane/tables/track.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/tables/table_for_test.h"
+
+namespace tandem::tables {
+namespace {
+
+constexpr CoarseTime kNow = 50'000;
+constexpr BackendIndex kOld = 1;
+constexpr BackendIndex kNew = 2;
+constexpr BackendIndex kOther = 3;
+constexpr std::uint64_t kFlow = 0x0123'4567'89ab'cdef;
+
+constexpr FlowSignal kSyn{.opens = true};
+constexpr FlowSignal kAck{};
+constexpr FlowSignal kData{.has_payload = true};
+constexpr FlowSignal kFin{.closes = true};
+constexpr FlowSignal kUdp{.is_udp = true, .has_payload = true};
+constexpr FlowSignal kQuicInitial{.is_udp = true, .opens = true, .has_payload = true};
+
+class Track : public testing::Test {
+  protected:
+    Track() : backends_(4) {
+        for (LiveBackend& backend : backends_) backend.serves_flows = 1;
+    }
+    BackendIndex send(const FlowSignal& signal, std::uint64_t flow = kFlow) {
+        return track(*flows_, flow, {slot_, changed_at_}, signal, backends_, {.udp_idle = 30},
+                     now_);
+    }
+    [[nodiscard]] bool is_remembered(std::uint64_t flow = kFlow) {
+        return flows_->find(flow, now_).has_value();
+    }
+    void remember(BackendIndex backend, FlowState state = FlowState::kEstablished) {
+        ASSERT_TRUE(flows_->insert(kFlow, backend, state, now_));
+    }
+    FlowState state() { return flows_->find(kFlow, now_)->state(); }
+
+    TableForTest flows_{64};
+    std::vector<LiveBackend> backends_;
+    Slot slot_{kNew, kOld};  // in transition
+    CoarseTime changed_at_ = kNow;
+    CoarseTime now_ = kNow;
+};
+
+TEST_F(Track, ARememberedFlowGoesToItsBackendWhateverThePacketAndTheSlot) {
+    remember(kOther);
+    for (const Slot slot : {Slot{kNew, kOld}, Slot{kNew, Slot::kRemembering}}) {
+        slot_ = slot;
+        for (const FlowSignal& signal : {kSyn, kAck, kData}) EXPECT_EQ(send(signal), kOther);
+    }
+}
+
+TEST_F(Track, ARememberedFlowWhoseBackendMayNotServeIsGivenToTheOwnerForGood) {
+    remember(kOther);
+    backends_[kOther].serves_flows = 0;
+    EXPECT_EQ(send(kAck), kNew);
+    backends_[kOther].serves_flows = 1;
+    EXPECT_EQ(send(kAck), kNew);
+    EXPECT_EQ(flows_.statistics().rewritten, 1U);
+}
+
+TEST_F(Track, AnOpeningFlowGoesToTheOwnerAndIsRemembered) {
+    EXPECT_EQ(send(kSyn), kNew);
+    EXPECT_EQ(state(), FlowState::kOpening);
+    slot_.owner = kOther;
+    EXPECT_EQ(send(kAck), kNew) << "the slot's next change does not move it";
+    EXPECT_EQ(state(), FlowState::kEstablished);
+}
+
+TEST_F(Track, AnyOtherFlowGoesToTheSteadyOwnerAndIsRemembered) {
+    EXPECT_EQ(send(kAck), kOld);
+    EXPECT_EQ(state(), FlowState::kDoubtful);
+    EXPECT_EQ(send(kAck), kOld);
+    EXPECT_EQ(state(), FlowState::kEstablished);
+}
+
+TEST_F(Track, AnyOtherFlowGoesToTheOwnerIfTheSteadyOneMayNotServe) {
+    backends_[kOld].serves_flows = 0;
+    EXPECT_EQ(send(kAck), kNew);
+    backends_[kOld].serves_flows = 1;
+    EXPECT_EQ(send(kAck), kNew) << "and stays there when the other returns";
+}
+
+TEST_F(Track, AnUnknownFlowOutsideATransitionGoesToTheOwnerAndIsNotRemembered) {
+    slot_.steady = Slot::kRemembering;
+    for (const FlowSignal& signal : {kSyn, kAck, kUdp, kQuicInitial}) {
+        EXPECT_EQ(send(signal), kNew);
+        EXPECT_FALSE(is_remembered());
+    }
+}
+
+TEST_F(Track, UdpWithoutAnOpeningIsOldAtFirstAndNewLater) {
+    now_ = kNow + 30;
+    EXPECT_EQ(send(kUdp, 1), kOld);
+    now_ = kNow + 31;
+    EXPECT_EQ(send(kUdp, 2), kNew);
+    EXPECT_TRUE(is_remembered(1));
+    EXPECT_TRUE(is_remembered(2));
+    EXPECT_EQ(send(kUdp, 1), kOld) << "remembered flows stay what they are";
+}
+
+TEST_F(Track, AQuicInitialOpensAtOnce) {
+    EXPECT_EQ(send(kQuicInitial), kNew);
+    EXPECT_EQ(send(kUdp), kNew);
+    EXPECT_EQ(state(), FlowState::kUdp);
+}
+
+// RFC 5961 section 4: a SYN on an established connection is the backend's to judge.
+TEST_F(Track, ASynDoesNotUnpinAnEstablishedFlow) {
+    remember(kOther);
+    EXPECT_EQ(send(kSyn), kOther);
+    EXPECT_EQ(state(), FlowState::kEstablished);
+}
+
+TEST_F(Track, ASynOnAClosingFlowOpensAnew) {
+    remember(kOther);
+    EXPECT_EQ(send(kFin), kOther);
+    EXPECT_EQ(state(), FlowState::kClosing);
+    EXPECT_EQ(send(kAck), kOther);
+    EXPECT_EQ(state(), FlowState::kClosing);
+    EXPECT_EQ(send(kSyn), kNew);
+    EXPECT_EQ(state(), FlowState::kOpening);
+}
+
+TEST_F(Track, DataOnAClosingFlowShowsThatItWasNotTheSenderWhoClosed) {
+    remember(kOther);
+    send(kFin);
+    EXPECT_EQ(send(kData), kOther);
+    EXPECT_EQ(state(), FlowState::kEstablished);
+}
+
+TEST_F(Track, WhereNobodyServesThereIsNoBackendAndNothingIsRemembered) {
+    slot_ = {kNoBackend, kOld};
+    backends_[kOld].serves_flows = 0;
+    for (const FlowSignal& signal : {kSyn, kAck, kUdp}) {
+        EXPECT_EQ(send(signal), kNoBackend);
+        EXPECT_FALSE(is_remembered());
+    }
+    remember(kOld);
+    EXPECT_EQ(send(kAck), kNoBackend);
+    backends_[kOld].serves_flows = 1;
+    EXPECT_EQ(send(kAck), kOld) << "and it has not been given away";
+}
+
+TEST_F(Track, ABackendThatIsNotThereServesNothing) {
+    slot_.steady = 99;
+    EXPECT_EQ(send(kAck), kNew);
+    remember(98);
+    EXPECT_EQ(send(kAck, 5), kNew);
+}
+
+}  // namespace
+}  // namespace tandem::tables
