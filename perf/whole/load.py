@@ -95,7 +95,8 @@ class Memif:
 
     def __init__(self, wire):
         self.wire = wire
-        self.socket = f"socket={wire.directory}/memif.sock,socket-abstract=no"
+        self.path = wire.directory / "memif.sock"
+        self.socket = f"socket={self.path},socket-abstract=no"
 
     def tandem(self):
         return self.wire.tandem(f"memif:role=server,mac={FLOWGEN_MAC},{self.socket}", FLOWGEN_VIP)
@@ -104,6 +105,7 @@ class Memif:
         return self.wire.testpmd(f"net_memif_wan,role=server,mac={FLOWGEN_MAC},{self.socket}")
 
     def measure(self, seconds):
+        programs.wait_until(self.path.exists, "memif socket of the device")
         generator = programs.Testpmd(
             f"net_memif_wan,role=client,{self.socket}", "--forward-mode=flowgen",
             f"--flowgen-flows={FLOWS}", "--txpkts=64", cpus=[self.wire.generator_cpu],
@@ -113,6 +115,7 @@ class Memif:
             first, start = self.counts(generator), time.perf_counter()
             time.sleep(seconds)
             last, end = self.counts(generator), time.perf_counter()
+        self.path.unlink(missing_ok=True)  # the next device makes its own
         back, taken, refused = ((b - a) / (end - start) for a, b in zip(first, last))
         return Load(taken + refused, taken, back)
 

@@ -17,7 +17,7 @@ MAY_INCLUDE = {
     "dataplane": _TABLES | _CONF | {"dataplane/pipeline"},
     "conf": _NET,
     "healthcheck": _CONF,
-    "control/plan": _TABLES,
+    "control/plan": _TABLES | _HEALTH,
     "control": _TABLES | _HEALTH | {"control/plan"},
 }
 MAY_SEE_DPDK = {"dataplane", "dataplane/pipeline"}
