@@ -17,6 +17,7 @@
 #include <rte_lcore.h>
 
 #include "conf/load.h"
+#include "dataplane/coarse_clock.h"
 #include "dataplane/eal.h"
 #include "dataplane/main_core.h"
 #include "dataplane/pipeline/worker.h"
@@ -52,6 +53,7 @@ int run_worker(void* argument) {
 }
 
 void describe(tables::LiveFixed& fixed, const OpenPorts& ports, std::uint16_t workers) {
+    fixed.now = coarse_now();  // before any worker asks how old a flow is
     fixed.dataplane_pid = ::getpid();
     fixed.worker_count = workers;
     fixed.port_count = static_cast<std::uint32_t>(ports.infos().size());

@@ -67,10 +67,12 @@ tables::FlowSignal signal_of(const Packet& packet) {
 tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker, const Packet& packet,
                                 const Choice& choice) {
     const auto index = static_cast<std::uint32_t>(choice.slot - choice.pool->slots);
-    tracker.use.note(choice.pool->id, index, tracker.now);
     const tables::SlotNow at{*choice.slot, choice.pool->changed_at[index]};
-    return tables::track(tracker.table, choice.flow_hash, at, signal_of(packet), tables.backends(),
-                         tracker.rules, tracker.now);
+    const tables::Tracked tracked =
+        tables::track(tracker.table, choice.flow_hash, at, signal_of(packet), tables.backends(),
+                      tracker.rules, tracker.now);
+    if (tracked.is_remembered) tracker.use.note(choice.pool->id, index, tracker.now);
+    return tracked.backend;
 }
 
 }  // namespace

@@ -31,15 +31,14 @@ FlowState state_at_first(const FlowSignal& signal) {
     return signal.opens ? FlowState::kOpening : FlowState::kDoubtful;
 }
 
-BackendIndex go_on(FlowTable& flows, const FlowTable::Place& flow, const Slot& slot,
-                   const FlowSignal& signal, std::span<const LiveBackend> backends,
-                   CoarseTime now) {
+Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const Slot& slot,
+              const FlowSignal& signal, std::span<const LiveBackend> backends, CoarseTime now) {
     const bool opens_anew = signal.opens && flow.state() == FlowState::kClosing;
     const bool stays = may_serve(flow.backend(), backends) && !opens_anew;
-    if (!stays && slot.owner == kNoBackend) return kNoBackend;
+    if (!stays && slot.owner == kNoBackend) return {kNoBackend, true};
     if (!stays && flow.backend() != slot.owner) flows.rewrite(flow, slot.owner);
     flows.touch(flow, state_after(flow.state(), signal), now);
-    return flow.backend();
+    return {flow.backend(), true};
 }
 
 bool counts_as_new(const SlotNow& at, const FlowSignal& signal, const TrackRules& rules,
@@ -50,20 +49,19 @@ bool counts_as_new(const SlotNow& at, const FlowSignal& signal, const TrackRules
 
 }  // namespace
 
-BackendIndex track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
-                   const FlowSignal& signal, std::span<const LiveBackend> backends,
-                   const TrackRules& rules, CoarseTime now) {
+Tracked track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
+              const FlowSignal& signal, std::span<const LiveBackend> backends,
+              const TrackRules& rules, CoarseTime now) {
     if (const auto flow = flows.find(flow_hash, now)) {
         return go_on(flows, *flow, at.slot, signal, backends, now);
     }
-    if (!at.slot.is_in_transition()) return at.slot.owner;
+    if (!at.slot.is_in_transition()) return {at.slot.owner, false};
     const bool stays =
         !counts_as_new(at, signal, rules, now) && may_serve(at.slot.steady, backends);
     const BackendIndex backend = stays ? at.slot.steady : at.slot.owner;
-    if (backend != kNoBackend) {
-        static_cast<void>(flows.insert(flow_hash, backend, state_at_first(signal), now));
-    }
-    return backend;
+    const bool is_remembered =
+        backend != kNoBackend && flows.insert(flow_hash, backend, state_at_first(signal), now);
+    return {backend, is_remembered};
 }
 
 }  // namespace tandem::tables

@@ -40,10 +40,14 @@ struct TrackRules {
     CoarseTime udp_idle = 30;
 };
 
-/// Returns the packet's backend, kNoBackend if nobody serves, and updates `flows`. `flow_hash` by
-/// the table's own key.
-BackendIndex track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
-                   const FlowSignal& signal, std::span<const LiveBackend> backends,
-                   const TrackRules& rules, CoarseTime now);
+struct Tracked {
+    BackendIndex backend;  ///< kNoBackend: nobody serves
+    bool is_remembered;    ///< its flow is in the table from now on, or still
+};
+
+/// Says where a packet goes, and updates `flows`. `flow_hash` by the table's own key.
+Tracked track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
+              const FlowSignal& signal, std::span<const LiveBackend> backends,
+              const TrackRules& rules, CoarseTime now);
 
 }  // namespace tandem::tables

@@ -39,7 +39,8 @@ FLOWGEN_MAC = "00:01:02:03:04:01"         # cfg_ether_dst
 CALIBRATION_PACKETS = 100_000
 LOSS_MAX = 0.001
 SHARES = (0.9, 0.7, 0.5, 0.35, 0.2, 0.1)  # of what was forwarded at full blast, tried in turn
-GENERATOR_SECONDS_MAX = 60
+GENERATOR_SECONDS_MAX = 60  # of testpmd
+START_SECONDS = 2           # of trafgen
 SETTLE_SECONDS = 0.1
 FORWARDED = re.compile(r"for all ports.*?RX-packets: (\d+).*?TX-packets: (\d+) +TX-dropped: (\d+)",
                        re.S)
@@ -139,30 +140,34 @@ class Veth:
         return self.wire.testpmd(f"net_{self.driver}_wan,iface=eth0")
 
     def measure(self, seconds):
-        speed = self.offer(CALIBRATION_PACKETS).offered
-        blast = load = self.offer(int(speed * seconds))
+        speed = self.offer(CALIBRATION_PACKETS, seconds).offered
+        blast = load = self.offer(speed * seconds, seconds)
         for share in SHARES:
             if load.lost < LOSS_MAX * load.offered:
                 return replace(blast, lossless=load.offered)
-            rate = int(blast.forwarded * share)
-            load = self.offer(int(rate * seconds), "--rate", f"{rate}pps")
+            rate = max(1, int(blast.forwarded * share))
+            load = self.offer(rate * seconds, seconds, "--rate", f"{rate}pps")
         return replace(blast, lossless=0)
 
-    def offer(self, count, *options):
-        """Sends so many packets and waits until no more come back."""
+    def offer(self, count, seconds, *options):
+        """Sends so many packets, or as many as it can in three times the time that they should
+        take, and waits until no more come back."""
         sent_before, back_before = self.counts()
         said = self.wire.client.run(
-            "timeout", GENERATOR_SECONDS_MAX, "trafgen", "--dev", "eth0", "--conf", self.frames,
-            "--cpus", 1, "--num", count, "--no-sock-mem", "--notouch-irq", *options)
+            "timeout", "--preserve-status", "--kill-after=5", 3 * seconds + START_SECONDS,
+            "trafgen", "--dev", "eth0", "--conf", self.frames, "--cpus", 1, "--num",
+            max(1, int(count)), "--no-sock-mem", "--notouch-irq", *options)
         whole, micro, offered = map(int, SENT.search(said).groups())
-        seconds = whole + micro / 1e6
+        if offered == 0:
+            raise programs.Trouble(f"trafgen sent nothing in {3 * seconds + START_SECONDS} s")
+        sending = whole + micro / 1e6
         sent, back = self.counts()
         while True:
             time.sleep(SETTLE_SECONDS)
             back, before = self.counts()[1], back
             if back == before:
                 break
-        return Load(*(n / seconds for n in (offered, sent - sent_before, back - back_before)))
+        return Load(*(n / sending for n in (offered, sent - sent_before, back - back_before)))
 
     def counts(self):
         """Frames that the client's side of the veth pair has sent and received."""

@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dataplane/net/headers.h"
 #include "tests/unit/pipeline/packets.h"
 #include "tests/unit/tables/both_sides.h"
 
@@ -170,6 +171,62 @@ TEST_F(Pick, AQuestionPassesUntouchedAndKeepsItsPlace) {
     EXPECT_EQ(burst_.packets()[2].backend, 2);
     ASSERT_EQ(burst_.departed().size(), 1U);
     EXPECT_EQ(burst_.departed()[0].verdict, Verdict::kNoBackend);
+}
+
+/// One slot, which changed its owner from 1 to 2.
+class PickInTransition : public Pick {
+  protected:
+    PickInTransition() {
+        plan_ = tables::small_plan();
+        plan_.pools[0].slot_count = 1;
+        plan_.pools[0].transition_hold_s = 60;
+        plan_.owners[0] = {1};
+        both_.apply(plan_);
+        plan_.owners[0] = {2};
+        live_ = both_.apply(plan_);
+        tracker_.now = both_.now;
+    }
+    BackendIndex send(const FlowKey& flow, std::uint8_t tcp_flags, bool is_stateless = false) {
+        burst_.reset(0);
+        add(flow);
+        burst_.packets()[0].parsed.tcp_flags = tcp_flags;
+        burst_.packets()[0].is_stateless = is_stateless;
+        pick(live_, tracker_, burst_);
+        return burst_.packets()[0].backend;
+    }
+    CoarseTime last_use() { return memory_.slot_use(0).last(live_.pools()[0].id, 0); }
+
+    tables::PlanContent plan_;
+    LiveView live_;
+};
+
+TEST_F(PickInTransition, OldFlowsStayNewOnesFollowTheSlotAndBothAreRemembered) {
+    const FlowKey old_flow = random_flow();
+    const FlowKey new_flow = random_flow();
+    EXPECT_EQ(send(old_flow, tcp::kAck), 1);
+    EXPECT_EQ(send(new_flow, tcp::kSyn), 2);
+    EXPECT_EQ(send(new_flow, tcp::kAck), 2);
+    EXPECT_EQ(send(random_flow(), tcp::kSyn | tcp::kAck), 1) << "no client opens with that";
+    EXPECT_EQ(memory_.statistics(0).inserted, 3U);
+    EXPECT_EQ(last_use(), both_.now);
+}
+
+TEST_F(PickInTransition, APacketWithoutMemoryFollowsTheSlotAndIsNotRemembered) {
+    EXPECT_EQ(send(random_flow(), 0, /*is_stateless=*/true), 2);
+    EXPECT_EQ(memory_.statistics(0).lookups, 0U);
+}
+
+TEST_F(PickInTransition, OnceItIsOverOnlyRememberedFlowsKeepTheSlotFromBeingSteady) {
+    const FlowKey old_flow = random_flow();
+    EXPECT_EQ(send(old_flow, tcp::kAck), 1);
+    const auto last = [&](std::uint64_t, std::uint32_t) { return last_use(); };
+    ASSERT_TRUE(both_.merger().settle(both_.now + 61, 900, last));
+    live_ = both_.apply(plan_);
+    tracker_.now = both_.now + 61;
+    EXPECT_EQ(send(random_flow(), tcp::kAck), 2);
+    EXPECT_EQ(last_use(), both_.now) << "a stranger is no use of what is remembered";
+    EXPECT_EQ(send(old_flow, tcp::kAck), 1);
+    EXPECT_EQ(last_use(), both_.now + 61);
 }
 
 }  // namespace

@@ -27,8 +27,10 @@ class Track : public testing::Test {
         for (LiveBackend& backend : backends_) backend.serves_flows = 1;
     }
     BackendIndex send(const FlowSignal& signal, std::uint64_t flow = kFlow) {
-        return track(*flows_, flow, {slot_, changed_at_}, signal, backends_, {.udp_idle = 30},
-                     now_);
+        const Tracked tracked =
+            track(*flows_, flow, {slot_, changed_at_}, signal, backends_, {.udp_idle = 30}, now_);
+        EXPECT_EQ(tracked.is_remembered, is_remembered(flow));
+        return tracked.backend;
     }
     [[nodiscard]] bool is_remembered(std::uint64_t flow = kFlow) {
         return flows_->find(flow, now_).has_value();
