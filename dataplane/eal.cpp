@@ -183,10 +183,11 @@ Result<EalPlan> plan_eal(const conf::Config& config, const Machine& machine,
     EalPlan plan;
     plan.workers = worker_count(config, cpus.value().size());
     if (plan.workers > cpus.value().size()) {  // they poll, and would starve each other
-        return Error{fmt::format("dataplane.workers is {}, and there {} {} CPU{} for them: set it "
-                                 "lower, or name more in dataplane.cores",
-                                 plan.workers, cpus.value().size() == 1 ? "is" : "are",
-                                 cpus.value().size(), cpus.value().size() == 1 ? "" : "s")};
+        return Error{
+            fmt::format("dataplane.workers is {}, and there {} {} CPU{} for them: set it "
+                        "lower, or name more in dataplane.cores",
+                        plan.workers, cpus.value().size() == 1 ? "is" : "are", cpus.value().size(),
+                        cpus.value().size() == 1 ? "" : "s")};
     }
     plan.mbuf_count = mbufs_needed(config, plan.workers);
     std::uint64_t memory_bytes = plan.mbuf_count * kMbufBytes + kEalBytes;
