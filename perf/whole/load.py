@@ -40,7 +40,7 @@ CALIBRATION_PACKETS = 100_000
 LOSS_MAX = 0.001
 SHARES = (0.9, 0.7, 0.5, 0.35, 0.2, 0.1)  # of what was forwarded at full blast, tried in turn
 GENERATOR_SECONDS_MAX = 60  # of testpmd
-START_SECONDS = 2           # of trafgen
+START_SECONDS = 10          # of trafgen
 SETTLE_SECONDS = 0.1
 FORWARDED = re.compile(r"for all ports.*?RX-packets: (\d+).*?TX-packets: (\d+) +TX-dropped: (\d+)",
                        re.S)
