@@ -45,7 +45,7 @@ def test_a_reload_adds_a_vip(lab, config, tandem):
 
 @pytest.mark.parametrize("line, complaint", [
     ("[pool.web", r"{file}:1:\d+: .*"),
-    ("[pool.web]\nbackend = []", r"{file}:2:1: .*backends"),
+    ("[pool.web]\nbackend = []", r"(?s){file}:2:1: .*did you mean 'backends'"),
     ("[dataplane]\nworkers = -1", r"{file}:2:11: .*"),
 ])
 def test_a_bad_file_changes_nothing_and_is_reported_with_its_place(lab, tandem, line, complaint):
