@@ -72,26 +72,31 @@ def directory_of(sanitizers):
 def is_set_up(sanitizers):
     """Has Meson prepare the directory, once a run. False when that failed."""
     directory = directory_of(sanitizers)
-    options = ["-Dbuildtype=debugoptimized", "-Db_lto=false", "-Db_lundef=false",
-               f"-Db_sanitize={sanitizers}"] if sanitizers else []
+    options = ["-Doptimization=1", "-Ddebug=true", "-Db_lto=false", "-Db_lundef=false",
+               "-Db_ndebug=false", f"-Db_sanitize={sanitizers}"] if sanitizers else []
     return ((directory / "build.ninja").exists()
             or run("/usr/bin/meson", "setup", *options, str(directory), str(ROOT)) == 0)
 
 
 def is_built(part, sanitizers):
     """Builds what a part needs. False when that failed."""
+    needs = NEEDS[part]
+    if part is unit and sanitizers == SANITIZERS["tsan"]:
+        needs = [f"tests/unit/{program}_test" for program in THREADED.values()]
     return is_set_up(sanitizers) and run("/usr/bin/ninja", "-C", str(directory_of(sanitizers)),
-                                         *NEEDS[part]) == 0
+                                         *needs) == 0
 
 
 def unit(directory):
-    """Every GoogleTest case of the programs that Meson knows as suite "unit"."""
+    """Every GoogleTest case of the programs that Meson knows as suite "unit"; of those with threads
+    only where threads are watched."""
+    names = THREADED if directory == directory_of(SANITIZERS["tsan"]) else []
     for stale in directory.glob("*.xml"):  # Meson would take them for the result of a crashed program
         stale.unlink()
     junit = directory / "meson-logs" / "testlog.junit.xml"
     junit.unlink(missing_ok=True)
     code = run("/usr/bin/meson", "test", "-C", str(directory), "--no-rebuild", "--suite", "unit",
-               "--print-errorlogs")
+               "--print-errorlogs", *names)
     return counts_of(junit, code)
 
 
@@ -122,6 +127,8 @@ PARTS = {part.__name__: part for part in (lint, unit, packet, net)}
 PROGRAMS = ["dataplane/tandem-dataplane", "control/tandem-control"]
 NEEDS = {unit: ["meson-test-prereq"],  # Meson's name for all programs of tests
          packet: PROGRAMS, net: [*PROGRAMS, "tests/net/vip_filter_driver"]}
+THREADED = {"tables": "tables/tables", "tables_kill": "tables/tables_kill",
+            "pipeline": "pipeline/pipeline"}  # Meson's names of them, and where they are
 SANITIZERS = {"asan": "address,undefined", "tsan": "thread"}
 # What is built for release runs as a whole; its units run where the sanitizers watch them.
 EVERYTHING = ["lint", "packet", "net", "asan-unit", "asan-packet", "tsan-unit"]
