@@ -48,7 +48,7 @@ std::set<std::string> keys_in(const toml::table& file) {
     for (const auto& [key, value] : file) {
         const std::string kind(key.str());
         keys.insert(kind);
-        if (kind == "dataplane" || kind == "control") {
+        if (kind == "dataplane" || kind == "flows" || kind == "control") {
             add_keys(kind, value, keys);
             continue;
         }

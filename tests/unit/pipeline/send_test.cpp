@@ -1,6 +1,7 @@
 #include "dataplane/pipeline/send.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 #include <thread>
 
@@ -62,7 +63,7 @@ TEST_F(Send, APortThatIsFullForAMomentGetsEverything) {
         while (taken.size() < packets.size()) {
             const std::vector<rte_mbuf*> some = wire.take();
             taken.insert(taken.end(), some.begin(), some.end());
-            std::this_thread::yield();
+            std::this_thread::sleep_for(std::chrono::microseconds(50));
         }
     });
     send(std::span(&wire.port(), 1), {0}, std::numeric_limits<std::uint32_t>::max(), burst_);

@@ -2,6 +2,7 @@
 #include "dataplane/pipeline/worker.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <numeric>
 #include <thread>
@@ -13,6 +14,10 @@ namespace tandem::pipeline {
 namespace {
 
 using tables::BackendIndex;
+
+/// To take all that lies in a ring. (ThreadSanitizer does not understand DPDK's rings on x86, which
+/// rely on compiler barriers: nobody here looks into one while a worker uses it.)
+constexpr std::uint64_t kEnoughLoops = 10;
 
 /// The plan's VIP is IPv4 and TCP port 80; its backends are reached by ports 0 and 1.
 tables::PlanContent plan_for_both_ports() {
@@ -46,7 +51,9 @@ class WorkerTest : public PacketTest {
                       ports_, both_.live_region(), memory_);
         std::jthread thread([&] { worker.run(stop); });
         const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-        while (!condition() && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+        while (!condition() && std::chrono::steady_clock::now() < limit) {
+            std::this_thread::sleep_for(std::chrono::microseconds(100));
+        }
         EXPECT_TRUE(condition());
         stop = true;
         thread.join();
@@ -160,7 +167,7 @@ TEST_F(WorkerTest, WithoutTablesThereAreNoVips) {
 TEST_F(WorkerTest, ACaptureFileWaitsForTables) {
     ports_[0].is_replay = true;
     wan_.put(packet(flow(1)));
-    run_until([&] { return counters().loops > 100; });
+    run_until([&] { return counters().loops > kEnoughLoops; });
     EXPECT_EQ(counters().received, 0U);
     tables::PlanContent plan = plan_for_both_ports();
     both_.apply(plan);
@@ -171,7 +178,7 @@ TEST_F(WorkerTest, ACaptureFileWaitsForTables) {
 TEST_F(WorkerTest, NewTablesAreTakenUpWhileItRuns) {
     tables::PlanContent plan = plan_for_both_ports();
     both_.apply(plan);
-    for (std::uint64_t generation = 1; generation <= 20; ++generation) {
+    for (std::uint64_t generation = 1; generation <= 5; ++generation) {
         plan.owners[0][3] = static_cast<BackendIndex>(generation % 2);
         run_until([&] { return reader().adopted == generation; });
         both_.apply(plan);
@@ -198,7 +205,7 @@ TEST_F(WorkerTest, WhatTheKernelSendsGoesOutAsItIsAndWasNotReceived) {
     const Bytes frame = test::arp(2);
     for (int i = 0; i < 40; ++i) rte_ring_enqueue(from_kernel.get(), packet(frame));
     lan_.put(packet(frame));  // and one the other way
-    run_until([&] { return counters().received == 1 && rte_ring_empty(from_kernel.get()) == 1; });
+    run_until([&] { return counters().received == 1 && counters().loops > kEnoughLoops; });
     const std::vector<rte_mbuf*> sent = lan_.take();
     EXPECT_EQ(sent.size(), 40U);
     for (const rte_mbuf* mbuf : sent) EXPECT_EQ(bytes_of(mbuf), frame);
@@ -213,7 +220,7 @@ TEST_F(WorkerTest, WhatAFullPortDoesNotTakeFromTheKernelIsFreed) {
     ports_ = {narrow.port()};
     ports_[0].from_kernel = from_kernel.get();
     for (int i = 0; i < 20; ++i) rte_ring_enqueue(from_kernel.get(), packet(test::arp(2)));
-    run_until([&] { return rte_ring_empty(from_kernel.get()) == 1; });
+    run_until([&] { return counters().loops > kEnoughLoops; });
     const std::vector<rte_mbuf*> sent = narrow.take();
     EXPECT_EQ(sent.size(), 7U);
     free(sent);
