@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <span>
 #include <vector>
@@ -50,7 +51,8 @@ class Merger {
         BlockRef plan;  ///< the block whose owners `memory` has
         BlockRef slots;
         BlockRef times;
-        CoarseTime hold = 0;
+        /// Of its transitions. Until a plan says it, they do not end.
+        CoarseTime hold = std::numeric_limits<CoarseTime>::max();
         bool is_written = false;  ///< the live blocks say what `memory` says
     };
     /// Blocks of a generation that is not published yet.

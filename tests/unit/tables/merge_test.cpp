@@ -164,6 +164,19 @@ TEST(Merge, ASlotThatChangesReachesTheWorkersWithWhatItRemembers) {
     EXPECT_EQ(both.apply(plan).pools()[0].slots[3], (Slot{2, Slot::kSteady}));
 }
 
+TEST(Merge, ASuccessorEndsNoTransitionBeforeAPlanHasSaidHowLongTheyAre) {
+    Both both;
+    PlanContent plan = small_plan();
+    both.apply(plan);
+    plan.owners[0][3] = 2;
+    both.apply(plan);
+    const std::vector<PortInfo> ports = two_ports();
+    Merger successor(both.live_region(), both.live(), ports);
+    const auto never = [](std::uint64_t, std::uint32_t) { return CoarseTime{0}; };
+    EXPECT_FALSE(successor.settle(both.now + 5000, 900, never));
+    EXPECT_EQ(successor.in_transition(), 1U);
+}
+
 TEST(Merge, ASlotOfAPoolRemembersWhateverBecomesOfOtherPools) {
     Both both;
     PlanContent plan = small_plan();
@@ -232,6 +245,17 @@ TEST(Merge, AnEmptyPlanIsAPlan) {
     const LiveView live = both.view();
     EXPECT_TRUE(live.pools().empty());
     EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 80).vip, kNoVip);
+}
+
+TEST(Merge, APoolWhoseMemoryIsReusedHasNoSlotToLookAt) {
+    Both both;
+    PlanContent plan = small_plan();
+    LiveView live = both.apply(plan);
+    const BlockRef pools = both.live_region().references(live.generation())[kLivePools];
+    both.live_region().array<LivePool>(pools)[0].slot_count = 0;
+    ASSERT_TRUE(live.open(both.live_region(), live.generation()));
+    ASSERT_EQ(live.pools().size(), 1U);
+    EXPECT_EQ(live.pools()[0].slots, nullptr);
 }
 
 TEST(Merge, WorkersKeepWhatTheyHaveWhenAGenerationIsGone) {
