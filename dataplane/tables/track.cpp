@@ -44,7 +44,9 @@ Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const Slot& slot,
 bool counts_as_new(const SlotNow& at, const FlowSignal& signal, const TrackRules& rules,
                    CoarseTime now) {
     if (signal.opens) return true;
-    return signal.is_udp && now - at.changed_at > rules.udp_idle;
+    // A worker's clock may be a little behind the one that the change was noted by.
+    const auto since = static_cast<std::int32_t>(now - at.changed_at);
+    return signal.is_udp && since > static_cast<std::int64_t>(rules.udp_idle);
 }
 
 }  // namespace

@@ -104,6 +104,11 @@ TEST_F(Track, UdpWithoutAnOpeningIsOldAtFirstAndNewLater) {
     EXPECT_EQ(send(kUdp, 1), kOld) << "remembered flows stay what they are";
 }
 
+TEST_F(Track, UdpIsOldWhereTheWorkersClockIsBehindTheOneOfTheChange) {
+    now_ = kNow - 1;
+    EXPECT_EQ(send(kUdp), kOld);
+}
+
 TEST_F(Track, AQuicInitialOpensAtOnce) {
     EXPECT_EQ(send(kQuicInitial), kNew);
     EXPECT_EQ(send(kUdp), kNew);
