@@ -173,6 +173,7 @@ Status SharedTables::adopt_flows(FileDescriptor fd, const Wanted& wanted) {
     flows_.emplace(std::move(memory.value()));
     const CoarseTime away = coarse_now() - flows_->alive_at().load();
     if (away > tables::FlowTimeouts::kMaxSeconds / 2) flows_->clear();  // stamps would seem young
+    flows_->recount();
     return Nothing{};
 }
 

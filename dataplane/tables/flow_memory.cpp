@@ -4,6 +4,7 @@
 #include <bit>
 #include <new>
 #include <sys/random.h>
+#include <vector>
 
 namespace tandem::tables {
 
@@ -88,6 +89,28 @@ void FlowMemory::clear() {
         std::ranges::fill(buckets(i), FlowBucket{});
         for (std::atomic<std::uint32_t>& flows : flows_of(i)) flows = 0;
         for (auto& entries : statistics(i).entries) entries = 0;
+    }
+}
+
+void FlowMemory::recount() {
+    for (std::uint32_t i = 0; i < workers(); ++i) {
+        std::array<std::uint64_t, kFlowStateCount> entries{};
+        std::vector<std::uint32_t> of_backend(kBackendsMax + 1);
+        for (FlowBucket& bucket : buckets(i)) {
+            for (unsigned place = 0; place < FlowBucket::kPlaces; ++place) {
+                if (bucket.tags[place] == 0) continue;
+                const BackendIndex backend = bucket.backends[place];
+                const auto state = static_cast<std::size_t>(FlowTable::state_of(bucket, place));
+                if (state >= kFlowStateCount || backend == kNoBackend || backend > kBackendsMax) {
+                    bucket.tags[place] = 0;
+                    continue;
+                }
+                ++entries[state];
+                ++of_backend[backend];
+            }
+        }
+        std::ranges::copy(entries, statistics(i).entries.begin());
+        std::ranges::copy(of_backend, flows_of(i).begin());
     }
 }
 

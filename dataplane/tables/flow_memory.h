@@ -53,6 +53,9 @@ class FlowMemory {
     [[nodiscard]] bool fits(std::uint32_t workers, std::uint64_t flows) const;
     /// Forgets everything; for memory that nobody has kept up to date for too long.
     void clear();
+    /// Counts the flows anew, and forgets what is none: whoever kept them up to date may have been
+    /// killed at any instruction.
+    void recount();
 
     [[nodiscard]] int fd() const { return region_.fd(); }
     [[nodiscard]] std::uint32_t workers() const;

@@ -39,9 +39,10 @@ void FlowTable::add_flows(BackendIndex backend, std::uint32_t amount) {
 
 void FlowTable::put(const Place& place, std::uint32_t tag, BackendIndex backend, FlowState state,
                     CoarseTime now) {
-    place.bucket->tags[place.index] = tag;
     place.bucket->backends[place.index] = backend;
     place.bucket->stamps[place.index] = stamp_of(state, now);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // whole, wherever we may be killed
+    place.bucket->tags[place.index] = tag;
     add_flows(backend, 1);
     count(entries(state));
 }
@@ -88,9 +89,11 @@ std::optional<FlowTable::Place> FlowTable::make_room(std::size_t bucket, CoarseT
         const std::uint32_t tag = place.bucket->tags[i];
         const std::optional<Place> elsewhere = room_in(buckets_[second_of(bucket, tag)], now);
         if (!elsewhere) continue;
-        elsewhere->bucket->tags[elsewhere->index] = tag;
         elsewhere->bucket->backends[elsewhere->index] = place.backend();
         elsewhere->bucket->stamps[elsewhere->index] = place.bucket->stamps[i];
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        elsewhere->bucket->tags[elsewhere->index] = tag;
+        std::atomic_signal_fence(std::memory_order_seq_cst);
         place.bucket->tags[i] = 0;
         count(statistics_->relocated);
         return place;

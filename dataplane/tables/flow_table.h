@@ -75,10 +75,11 @@ class FlowTable {
         unsigned index;
 
         [[nodiscard]] BackendIndex backend() const { return bucket->backends[index]; }
-        [[nodiscard]] FlowState state() const {
-            return static_cast<FlowState>(bucket->stamps[index] >> kTimeBits);
-        }
+        [[nodiscard]] FlowState state() const { return state_of(*bucket, index); }
     };
+    static FlowState state_of(const FlowBucket& bucket, unsigned place) {
+        return static_cast<FlowState>(bucket.stamps[place] >> kTimeBits);
+    }
 
     /// `buckets`: a power of two of them, zeroed or as an earlier FlowTable left them. `flows_of`:
     /// by BackendIndex, how many flows it has here; kept up to date.
