@@ -36,7 +36,7 @@ void MainCore::wait() const {
     if (busy_) return;
     std::array<pollfd, 2 + tables::kPortsMax> wake;
     nfds_t count = 0;
-    for (const int fd : shared_.descriptors()) wake[count++] = {fd, POLLIN, 0};
+    for (const pollfd& descriptor : shared_.descriptors()) wake[count++] = descriptor;
     for (const KernelTwin& twin : ports_.twins()) wake[count++] = {twin.fd(), POLLIN, 0};
     ::poll(wake.data(), count, kTickMs);
 }
@@ -45,7 +45,7 @@ void MainCore::step(Instant now) {
     const CoarseTime coarse = coarse_now();
     shared_.fixed().now.store(coarse, std::memory_order_relaxed);
     shared_.flows().alive_at().store(coarse, std::memory_order_relaxed);
-    shared_.serve();
+    shared_.serve(now);
     if (coarse != settled_at_) let_slots_settle(coarse);
     follow_plan(now);
     busy_ = false;

@@ -1,5 +1,6 @@
 #include "dataplane/shared_tables.h"
 
+#include <algorithm>
 #include <chrono>
 #include <fcntl.h>
 #include <memory>
@@ -18,17 +19,23 @@ namespace {
 using tables::Region;
 using tables::RegionKind;
 
-constexpr int kHelloTimeoutMs = 200;
 constexpr std::size_t kBytesPerMib = std::size_t{1} << 20U;
 /// Versions of a pool's slots that exist at once: the live one, the next, one still being read.
 constexpr std::size_t kVersions = 3;
 constexpr std::size_t kReservePools = 8;  ///< that a reload may add without a restart
-constexpr std::size_t kSlotsDefault = 65'537;
+constexpr std::size_t kSlotsMin = 65'537;
+constexpr std::size_t kSlotsMax = 655'373;
+constexpr std::size_t kSlotsPerBackend = 200;  ///< at most, where control decides
 
 struct ArenaSizes {
     std::size_t plan;
     std::size_t live;
 };
+
+std::size_t slots_of(const conf::Pool& pool) {
+    if (pool.slots != 0) return pool.slots;
+    return std::clamp(pool.backends.size() * kSlotsPerBackend, kSlotsMin, kSlotsMax);
+}
 
 /// Room for what is configured and for a few more pools, three times over; or what was asked for.
 ArenaSizes arena_sizes(const conf::Config& config) {
@@ -36,10 +43,10 @@ ArenaSizes arena_sizes(const conf::Config& config) {
         return {config.dataplane.table_memory_bytes / 3,
                 config.dataplane.table_memory_bytes / 3 * 2};
     }
-    std::size_t slots = kReservePools * kSlotsDefault;
+    std::size_t slots = kReservePools * kSlotsMin;
     std::size_t backends = 4096;
     for (const conf::Pool& pool : config.pools) {
-        slots += pool.slots;
+        slots += slots_of(pool);
         backends += pool.backends.size();
     }
     constexpr std::size_t kFixedArena = 4 * kBytesPerMib;
@@ -47,6 +54,10 @@ ArenaSizes arena_sizes(const conf::Config& config) {
                                        backends * sizeof(tables::PlanBackend)),
             kFixedArena + kVersions * (slots * (sizeof(tables::Slot) + sizeof(CoarseTime)) +
                                        backends * sizeof(tables::LiveBackend))};
+}
+
+std::size_t arena_of(const Region& region) {
+    return region.header().size_bytes - region.header().arena_offset;
 }
 
 Error too_much(const Error& error) {
@@ -64,6 +75,7 @@ Result<SharedTables> SharedTables::listen(const conf::Config& config) {
     const ArenaSizes sizes = arena_sizes(config);
     shared.plan_bytes_ = sizes.plan;
     shared.live_bytes_ = sizes.live;
+    shared.is_size_given_ = config.dataplane.table_memory_bytes != 0;
     return shared;
 }
 
@@ -81,7 +93,8 @@ Status SharedTables::obtain_regions(int grace_ms, const Wanted& wanted,
         if (left.count() <= 0 || ::poll(&wake, 1, static_cast<int>(left.count())) <= 0) break;
         FileDescriptor connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
         if (!connection.is_open()) continue;
-        Result<tables::Received> offered = tables::receive_hello(connection.get(), kHelloTimeoutMs);
+        Result<tables::Received> offered =
+            tables::receive_hello(connection.get(), static_cast<int>(kHelloLimit.count()));
         if (!offered) {
             spdlog::warn("a control process was turned away: {}", offered.error().message);
             continue;
@@ -151,6 +164,10 @@ Status SharedTables::adopt(tables::Received& offered, const Wanted& wanted) {
     Result<Region> live = Region::map(std::move(offered.regions[1]), RegionKind::kLive,
                                       sizeof(tables::LiveFixed), tables::Access::kReadWrite);
     if (!live) return live.error();
+    if (is_size_given_ &&
+        (arena_of(plan.value()) < plan_bytes_ || arena_of(live.value()) < live_bytes_)) {
+        return Error{"they are smaller than dataplane.table_memory says now"};
+    }
     if (Status status = adopt_flows(std::move(offered.regions[2]), wanted); !status) return status;
     plan_ = std::move(plan.value());
     live_ = std::move(live.value());
@@ -186,21 +203,32 @@ void SharedTables::forget_predecessor() {
 Status SharedTables::answer(int connection) {
     tables::Hello hello;
     hello.region_count = tables::kRegionCount;
-    return tables::send_hello(connection, hello, {plan_->fd(), live_->fd()});
+    return tables::send_hello(connection, hello, {plan_->fd(), live_->fd(), flows_->fd()});
 }
 
-void SharedTables::serve() {
+void SharedTables::serve(Instant now) {
     if (control_.is_open() && tables::is_closed(control_.get())) {
         control_.reset();
         spdlog::warn("the control process is gone; forwarding goes on with the last tables");
     }
-    FileDescriptor connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (connection.is_open()) greet(std::move(connection));
+    if (!newcomer_.is_open()) {
+        newcomer_ = FileDescriptor(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        newcomer_limit_ = now + kHelloLimit;
+    }
+    if (!newcomer_.is_open()) return;
+    pollfd spoken{newcomer_.get(), POLLIN, 0};
+    if (::poll(&spoken, 1, 0) > 0 || now >= newcomer_limit_) greet(std::move(newcomer_));
+}
+
+std::array<pollfd, 2> SharedTables::descriptors() const {
+    const int next = newcomer_.is_open() ? newcomer_.get() : listener_.get();
+    // Control says nothing more: what it might would wake us for ever.
+    return {pollfd{next, POLLIN, 0}, pollfd{control_.get(), POLLRDHUP, 0}};
 }
 
 void SharedTables::greet(FileDescriptor connection) {
     const pid_t pid = tables::peer_pid(connection.get()).value_or(0);
-    const Result<tables::Received> hello = tables::receive_hello(connection.get(), kHelloTimeoutMs);
+    const Result<tables::Received> hello = tables::receive_hello(connection.get(), 0);
     if (!hello) {
         spdlog::warn("process {} was turned away: {}", pid, hello.error().message);
         const Status sent =

@@ -2,12 +2,15 @@
 // kept from our predecessor, and keeps the socket over which they are shared.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <optional>
+#include <poll.h>
 #include <string>
 
 #include "conf/config.h"
 #include "dataplane/base/result.h"
+#include "dataplane/base/time.h"
 #include "dataplane/tables/exchange.h"
 #include "dataplane/tables/flow_memory.h"
 #include "dataplane/tables/live.h"
@@ -37,13 +40,14 @@ class SharedTables {
     Status obtain_regions(int grace_ms, const Wanted& wanted,
                           const std::function<void(tables::LiveFixed&)>& describe);
 
-    /// Accepts, greets, or notices the end of a control process. Never blocks for long.
-    void serve();
+    /// How long a process that connects may take to say what it is.
+    static constexpr std::chrono::milliseconds kHelloLimit{200};
+
+    /// Accepts, greets, or notices the end of a control process. Never blocks.
+    void serve(Instant now);
     [[nodiscard]] bool control_connected() const { return control_.is_open(); }
-    /// What a poll() of the main core should wake up for: the listening socket and control's.
-    [[nodiscard]] std::array<int, 2> descriptors() const {
-        return {listener_.get(), control_.get()};
-    }
+    /// What a poll() of the main core should wake up for: whoever connects, and control's end.
+    [[nodiscard]] std::array<pollfd, 2> descriptors() const;
 
     [[nodiscard]] const tables::Region& plan() const { return *plan_; }
     [[nodiscard]] tables::Region& live() { return *live_; }
@@ -67,8 +71,11 @@ class SharedTables {
     std::string path_;
     FileDescriptor listener_;
     FileDescriptor control_;
+    FileDescriptor newcomer_;  ///< has connected and not spoken yet
+    Instant newcomer_limit_;
     std::size_t plan_bytes_ = 0;
     std::size_t live_bytes_ = 0;
+    bool is_size_given_ = false;  ///< by the operator, who wants no less
     std::optional<tables::Region> plan_;
     std::optional<tables::Region> live_;
     std::optional<tables::FlowMemory> flows_;
