@@ -17,6 +17,7 @@ import time
 import packets
 import programs
 
+ROUNDS = 7
 FLOWS = 4096
 WARM_SECONDS = 0.5
 MAC = "02:70:63:61:70:00"  # of DPDK's first net_pcap port

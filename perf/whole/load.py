@@ -8,7 +8,8 @@ shows what the link itself can do. A packet goes to the device and comes back on
   forwarded  what came back
   lost       offered - forwarded, wherever that was; "in device": what was taken and not forwarded
   lossless   the highest rate tried at which less than 0.1 % is lost: full blast, then shares of
-             what was forwarded then. Only veth: the generator for memif cannot be told a rate
+             what was forwarded then. A lower bound: told a rate, trafgen reaches less than half of
+             what it does at full blast. Only veth: the generator for memif cannot be told one
 Links:
   memif           dpdk-testpmd flowgen: UDP to many addresses of a VIP that is a network. Not
                   txonly, which never empties its receiving side
@@ -33,6 +34,7 @@ import packets
 import programs
 from lab import Lab
 
+ROUNDS = 3
 FLOWS = 4096
 FLOWGEN_VIP = "10.253.0.0/16:1001/udp"    # flowgen.c: cfg_ip_dst, cfg_udp_dst
 FLOWGEN_MAC = "00:01:02:03:04:01"         # cfg_ether_dst
