@@ -1,5 +1,6 @@
 #include "control/netlink.h"
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <array>
 #include <libmnl/libmnl.h>
@@ -185,7 +186,12 @@ Status Netlink::resolve(int ifindex, const IpAddress& address) {
     return ask(request, [](const nlmsghdr&) {});
 }
 
+// The kernel announces an address that is given again as if it were new, and whoever hears of that
+// and gives it again would never come to rest.
 Status Netlink::add_address(int ifindex, const Prefix& address) {
+    const Result<std::vector<Prefix>> present = addresses(ifindex);
+    if (!present) return present.error();
+    if (std::ranges::find(present.value(), address) != present.value().end()) return Nothing{};
     Request buffer;
     nlmsghdr* request = new_request(buffer, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
     auto& header = put_header<ifaddrmsg>(request);
