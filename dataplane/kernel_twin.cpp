@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <rte_ether.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
@@ -19,7 +20,7 @@ namespace {
 
 constexpr unsigned kRingSize = 1024;
 constexpr unsigned kBurst = 32;
-constexpr std::size_t kSegmentsMax = 8;
+constexpr unsigned kSegmentsMax = 8;
 
 ifreq request_for(const std::string& netdev) {
     ifreq request{};
@@ -69,6 +70,14 @@ Result<KernelTwin> KernelTwin::open(const std::string& netdev, const Mac& mac, s
     if (Status status = configure(netdev, mac, mtu); !status) return status.error();
     KernelTwin twin(std::move(tap));
     twin.pool_ = pool;
+    const unsigned frame_bytes = mtu + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN;
+    const unsigned room = rte_pktmbuf_data_room_size(pool) - unsigned{RTE_PKTMBUF_HEADROOM};
+    twin.frame_mbufs_ = (frame_bytes + room - 1) / room;
+    if (twin.frame_mbufs_ > kSegmentsMax) {
+        return Error{"an MTU of " + std::to_string(mtu) + " is more than " + netdev +
+                     " can have: " +
+                     std::to_string(kSegmentsMax * room - RTE_ETHER_HDR_LEN - RTE_VLAN_HLEN)};
+    }
     if (Status status = twin.make_rings(netdev); !status) return status.error();
     return twin;
 }
@@ -87,12 +96,14 @@ Status KernelTwin::make_rings(const std::string& netdev) {
 KernelTwin::KernelTwin(KernelTwin&& other) noexcept
     : tap_(std::move(other.tap_)),
       pool_(other.pool_),
+      frame_mbufs_(other.frame_mbufs_),
       to_kernel_(std::exchange(other.to_kernel_, nullptr)),
       from_kernel_(std::exchange(other.from_kernel_, nullptr)) {}
 
 KernelTwin& KernelTwin::operator=(KernelTwin&& other) noexcept {
     std::swap(tap_, other.tap_);
     std::swap(pool_, other.pool_);
+    std::swap(frame_mbufs_, other.frame_mbufs_);
     std::swap(to_kernel_, other.to_kernel_);
     std::swap(from_kernel_, other.from_kernel_);
     return *this;
@@ -115,14 +126,15 @@ unsigned KernelTwin::carry_in() {
     for (unsigned i = 0; i < count; ++i) {
         auto* mbuf = static_cast<rte_mbuf*>(mbufs[i]);
         std::array<iovec, kSegmentsMax> parts;
-        int used = 0;
-        for (const rte_mbuf* part = mbuf; part != nullptr && used < int{kSegmentsMax};
-             part = part->next) {
-            parts[static_cast<std::size_t>(used++)] = {rte_pktmbuf_mtod(part, void*),
-                                                       rte_pktmbuf_data_len(part)};
+        std::size_t used = 0;
+        const rte_mbuf* part = mbuf;
+        for (; part != nullptr && used < kSegmentsMax; part = part->next) {
+            parts[used++] = {rte_pktmbuf_mtod(part, void*), rte_pktmbuf_data_len(part)};
         }
-        // The kernel drops what it has no room for, as from any NIC.
-        static_cast<void>(::writev(tap_.get(), parts.data(), used));
+        // The kernel drops what it has no room for, as from any NIC; half a frame is none.
+        if (part == nullptr) {
+            static_cast<void>(::writev(tap_.get(), parts.data(), static_cast<int>(used)));
+        }
         rte_pktmbuf_free(mbuf);
     }
     return count;
@@ -130,20 +142,33 @@ unsigned KernelTwin::carry_in() {
 
 unsigned KernelTwin::carry_out() {
     unsigned count = 0;
-    while (count < kBurst) {
-        rte_mbuf* mbuf = rte_pktmbuf_alloc(pool_);
+    for (; count < kBurst; ++count) {
+        rte_mbuf* mbuf = read_frame();
         if (mbuf == nullptr) break;
-        const ssize_t length =
-            ::read(tap_.get(), rte_pktmbuf_mtod(mbuf, void*), rte_pktmbuf_tailroom(mbuf));
-        if (length <= 0) {
-            rte_pktmbuf_free(mbuf);
-            break;
-        }
-        rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(length));
         if (rte_ring_enqueue(from_kernel_, mbuf) != 0) rte_pktmbuf_free(mbuf);
-        ++count;
     }
     return count;
+}
+
+/// The kernel's next frame, in as many buffers as it takes; nullptr if there is none, or no buffer.
+rte_mbuf* KernelTwin::read_frame() {
+    std::array<rte_mbuf*, kSegmentsMax> mbufs;
+    if (rte_pktmbuf_alloc_bulk(pool_, mbufs.data(), frame_mbufs_) != 0) return nullptr;
+    std::array<iovec, kSegmentsMax> parts;
+    for (unsigned i = 0; i < frame_mbufs_; ++i) {
+        parts[i] = {rte_pktmbuf_mtod(mbufs[i], void*), rte_pktmbuf_tailroom(mbufs[i])};
+    }
+    const ssize_t length = ::readv(tap_.get(), parts.data(), static_cast<int>(frame_mbufs_));
+    auto left = static_cast<std::size_t>(std::max<ssize_t>(length, 0));
+    unsigned used = 0;
+    for (; used < frame_mbufs_ && left != 0; ++used) {
+        const std::size_t bytes = std::min(left, parts[used].iov_len);
+        rte_pktmbuf_append(mbufs[used], static_cast<std::uint16_t>(bytes));
+        left -= bytes;
+        if (used != 0) rte_pktmbuf_chain(mbufs[0], mbufs[used]);
+    }
+    rte_pktmbuf_free_bulk(mbufs.data() + used, frame_mbufs_ - used);
+    return used == 0 ? nullptr : mbufs[0];
 }
 
 }  // namespace tandem

@@ -10,6 +10,7 @@
 #include "dataplane/base/result.h"
 #include "dataplane/net/headers.h"
 
+struct rte_mbuf;
 struct rte_mempool;
 struct rte_ring;
 
@@ -40,9 +41,11 @@ class KernelTwin {
     Status make_rings(const std::string& netdev);
     unsigned carry_out();
     unsigned carry_in();
+    rte_mbuf* read_frame();
 
     FileDescriptor tap_;
     rte_mempool* pool_ = nullptr;
+    unsigned frame_mbufs_ = 1;  ///< that the longest frame of the kernel takes
     rte_ring* to_kernel_ = nullptr;
     rte_ring* from_kernel_ = nullptr;
 };
