@@ -103,7 +103,9 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
         return status;
     }
     const tables::FlowTimeouts timeouts = timeouts_of(config.flows);
-    register_telemetry(shared.live(), shared.flows());
+    const Telemetry telemetry(shared.live(), shared.flows());
+    MainCore main_core(shared, ports.value(), timeouts);
+    if (Status status = main_core.prepare(); !status) return status;
 
     std::deque<pipeline::Worker> workers;
     const std::uint64_t patience = rte_get_tsc_hz() / 1'000'000 * kTxPatienceUs;
@@ -114,12 +116,18 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
                                      .tx_patience_cycles = patience,
                                      .timeouts = timeouts},
             ports.value().ports(), shared.live(), shared.flows());
-        rte_eal_remote_launch(run_worker, &workers.back(), i + 1U);
+        if (rte_eal_remote_launch(run_worker, &workers.back(), i + 1U) == 0) continue;
+        stop.store(true, std::memory_order_relaxed);
+        rte_eal_mp_wait_lcore();
+        return Error{
+            fmt::format("worker {} does not start: DPDK has no thread {} (do "
+                        "dataplane.eal_args change the threads?)",
+                        i, i + 1)};
     }
     spdlog::info("tandem-dataplane runs: {} port{}, {} worker{}, tables shared at {}",
                  config.ports.size(), config.ports.size() == 1 ? "" : "s", plan.workers,
                  plan.workers == 1 ? "" : "s", config.dataplane.socket);
-    MainCore(shared, ports.value(), timeouts).run(stop);
+    main_core.run(stop);
     rte_eal_mp_wait_lcore();
     log_counters(shared);
     return Nothing{};

@@ -12,6 +12,10 @@ namespace tandem {
 
 namespace {
 constexpr int kTickMs = 1;
+/// Memory that a worker has not given back yet makes a merge fail for moments, which is nobody's
+/// business. It is tried again, but not at every tick: others wait for the main core, too.
+constexpr Duration kMergePatience = std::chrono::seconds(1);
+constexpr Duration kMergeInterval = std::chrono::milliseconds(20);
 }  // namespace
 
 MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts)
@@ -22,8 +26,28 @@ MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTim
       merger_(shared.live(), live_, ports.infos()),
       remembering_(std::ranges::max(timeouts.idle_s)) {}
 
-void MainCore::run(const std::atomic<bool>& stop) {
+Status MainCore::prepare() {
     plan_reader_.join();
+    follow_plan(std::chrono::steady_clock::now());
+    if (merged_ != 0 || live_.generation() == 0) return Nothing{};
+    spdlog::warn("there is no plan to go on with: no VIP is served until there is one");
+    return publish_nothing();
+}
+
+Status MainCore::publish_nothing() {
+    const tables::PlanHead head;
+    tables::PlanView plan;
+    plan.head = &head;
+    Result<std::vector<tables::BlockRef>> references =
+        merger_.merge(shared_.plan(), plan, 0, coarse_now(), [] { return true; });
+    if (!references) return references.error();
+    const Result<std::uint64_t> published = live_.publish(std::move(references.value()));
+    merger_.published(published.has_value());
+    if (!published) return published.error();
+    return Nothing{};
+}
+
+void MainCore::run(const std::atomic<bool>& stop) {
     while (!stop.load(std::memory_order_relaxed)) {
         wait();
         step(std::chrono::steady_clock::now());
@@ -53,12 +77,18 @@ void MainCore::step(Instant now) {
 }
 
 void MainCore::follow_plan(Instant now) {
-    const std::uint64_t generation = plan_reader_.adopt();
-    if (generation != merged_ && merge(generation)) merged_ = generation;
     report_stalled(live_.collect(now));
+    const std::uint64_t generation = plan_reader_.adopt();
+    if (generation == merged_ || now < next_try_) return;
+    if (merge(generation, now)) {
+        merged_ = generation;
+        failing_since_.reset();
+    } else {
+        next_try_ = now + kMergeInterval;
+    }
 }
 
-bool MainCore::merge(std::uint64_t plan_generation) {
+bool MainCore::merge(std::uint64_t plan_generation, Instant now) {
     const std::optional<tables::PlanView> plan =
         tables::PlanView::open(shared_.plan(), plan_generation);
     if (!plan) return false;
@@ -66,22 +96,32 @@ bool MainCore::merge(std::uint64_t plan_generation) {
         merger_.merge(shared_.plan(), *plan, plan_generation, coarse_now(),
                       [&] { return plan_reader_.still_intact(); });
     if (!references) {
-        if (failed_ != plan_generation) spdlog::error("{}", references.error().message);
-        failed_ = plan_generation;
+        report_unmerged(plan_generation, references.error().message, now);
         return false;
     }
     // The kernel is to leave a VIP's packets alone before workers take them, not after.
-    set_vips(*plan);
+    follow_vips(*plan);
     const Result<std::uint64_t> published = live_.publish(std::move(references.value()));
     merger_.published(published.has_value());
-    if (!published) return false;  // a worker holds the last root; it is asked again next time
+    if (!published) {
+        report_unmerged(plan_generation, published.error().message, now);
+        return false;
+    }
     spdlog::debug("plan {} is live as generation {}", plan_generation, published.value());
     return true;
+}
+
+void MainCore::report_unmerged(std::uint64_t plan_generation, const std::string& why, Instant now) {
+    if (!failing_since_) failing_since_ = now;
+    if (now - *failing_since_ < kMergePatience || failed_ == plan_generation) return;
+    spdlog::error("new tables are not used yet: {}", why);
+    failed_ = plan_generation;
 }
 
 /// Once a second: transitions end, and what is left of backends' flows is counted.
 void MainCore::let_slots_settle(CoarseTime now) {
     settled_at_ = now;
+    if (!vips_are_set_) set_vips();
     const auto last_use = [&](std::uint64_t pool, std::uint32_t slot) {
         CoarseTime latest = 0;
         for (std::uint32_t i = 0; i < shared_.flows().workers(); ++i) {
@@ -96,8 +136,9 @@ void MainCore::let_slots_settle(CoarseTime now) {
 }
 
 void MainCore::count_flows(const tables::PlanView& plan, CoarseTime now) {
-    const std::vector<std::uint32_t> waiting = merger_.waiting_by_backend(plan.backends.size());
-    for (std::size_t i = 1; i < plan.backends.size(); ++i) {
+    const std::size_t count = std::min(plan.backends.size(), tables::kBackendsMax + 1);
+    const std::vector<std::uint32_t> waiting = merger_.waiting_by_backend(count);
+    for (std::size_t i = 1; i < count; ++i) {
         std::uint32_t flows = 0;
         for (std::uint32_t worker = 0; worker < shared_.flows().workers(); ++worker) {
             flows += shared_.flows().flows_of(worker)[i].load(std::memory_order_relaxed);
@@ -114,14 +155,26 @@ void MainCore::count_flows(const tables::PlanView& plan, CoarseTime now) {
     }
 }
 
-void MainCore::set_vips(const tables::PlanView& plan) {
+void MainCore::follow_vips(const tables::PlanView& plan) {
     std::vector<Prefix> vips;
     for (const tables::PlanVip& vip : plan.vips) vips.push_back({vip.address, vip.prefix_length});
     std::ranges::sort(vips);
     vips.erase(std::unique(vips.begin(), vips.end()), vips.end());
     if (vips == vips_) return;
-    ports_.set_vips(vips);
     vips_ = std::move(vips);
+    set_vips();
+}
+
+/// What fails is tried again every second, and said once.
+void MainCore::set_vips() {
+    const Status status = ports_.set_vips(vips_);
+    if (!status && vips_are_set_) {
+        spdlog::error("the kernel still sees packets for VIPs, and may answer them: {}",
+                      status.error().message);
+    } else if (status && !vips_are_set_) {
+        spdlog::info("the kernel leaves packets for VIPs alone again");
+    }
+    vips_are_set_ = status.has_value();
 }
 
 void MainCore::report_stalled(std::size_t stalled) {

@@ -4,6 +4,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "dataplane/ports.h"
 #include "dataplane/shared_tables.h"
@@ -16,14 +19,21 @@ class MainCore {
   public:
     MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts);
 
+    /// Makes the plan live that there is already, so that no worker ever sees what an earlier
+    /// dataplane published: that speaks of its ports, not of ours. Before any worker runs.
+    Status prepare();
+
     /// Runs until `stop` is set.
     void run(const std::atomic<bool>& stop);
 
   private:
     void step(Instant now);
     void follow_plan(Instant now);
-    bool merge(std::uint64_t plan_generation);
-    void set_vips(const tables::PlanView& plan);
+    bool merge(std::uint64_t plan_generation, Instant now);
+    Status publish_nothing();
+    void report_unmerged(std::uint64_t plan_generation, const std::string& why, Instant now);
+    void follow_vips(const tables::PlanView& plan);
+    void set_vips();
     void let_slots_settle(CoarseTime now);
     void count_flows(const tables::PlanView& plan, CoarseTime now);
     void report_stalled(std::size_t stalled);
@@ -35,10 +45,13 @@ class MainCore {
     tables::Publisher live_;
     tables::Merger merger_;
     std::vector<Prefix> vips_;
-    CoarseTime remembering_;  ///< the longest of the flows' timeouts
+    bool vips_are_set_ = true;  ///< the kernel knows them, too
+    CoarseTime remembering_;    ///< the longest of the flows' timeouts
     CoarseTime settled_at_ = 0;
     std::uint64_t merged_ = 0;  ///< the plan generation that is live
     std::uint64_t failed_ = 0;  ///< the plan generation that could not be merged, reported once
+    std::optional<Instant> failing_since_;
+    Instant next_try_;
     std::size_t stalled_ = 0;
     bool busy_ = false;
 };

@@ -4,12 +4,12 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/device_settings.h"
 #include "dataplane/eal.h"
 
 namespace tandem {
@@ -19,7 +19,6 @@ namespace {
 using pipeline::KernelPath;
 
 constexpr unsigned kMbufCache = 256;
-constexpr std::size_t kRssKeyMax = 64;
 
 std::string why(int code) {
     return rte_strerror(code < 0 ? -code : code);
@@ -30,31 +29,9 @@ std::string mac_text(const Mac& mac) {
                        mac[4], mac[5]);
 }
 
-/// What the device can of what we would like; RSS with a random key, so that no sender knows which
-/// flows share a worker.
-rte_eth_conf device_settings(const rte_eth_dev_info& info, std::uint16_t workers, std::uint16_t mtu,
-                             std::span<std::uint8_t> key) {
-    rte_eth_conf settings{};
-    settings.rxmode.mtu = mtu;
-    settings.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
-    settings.txmode.offloads =
-        info.tx_offload_capa & (RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE);
-    const std::uint64_t wanted = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
-    if (workers > 1 && (info.flow_type_rss_offloads & wanted) != 0) {
-        settings.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        settings.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & wanted;
-        const std::size_t length = std::min<std::size_t>(info.hash_key_size, key.size());
-        if (length != 0 && ::getrandom(key.data(), length, 0) == static_cast<ssize_t>(length)) {
-            settings.rx_adv_conf.rss_conf.rss_key = key.data();
-            settings.rx_adv_conf.rss_conf.rss_key_len = static_cast<std::uint8_t>(length);
-        }
-    }
-    return settings;
-}
-
 Status set_up_queues(const conf::Port& config, std::uint16_t port, std::uint16_t workers,
                      const rte_eth_dev_info& info, rte_mempool* pool) {
-    std::array<std::uint8_t, kRssKeyMax> key{};
+    RssKey key{};
     const rte_eth_conf settings = device_settings(info, workers, config.mtu, key);
     int result = rte_eth_dev_configure(port, workers, workers, &settings);
     std::uint16_t rx_descriptors = kQueueDescriptors;
@@ -93,9 +70,9 @@ bool has_no_kernel(conf::Driver driver) {
 Result<OpenPorts> OpenPorts::open(const conf::Config& config, std::uint16_t workers,
                                   std::uint32_t mbuf_count) {
     OpenPorts open;
-    open.pool_ =
-        rte_pktmbuf_pool_create("tandem_packets", mbuf_count, kMbufCache, 0,
-                                RTE_MBUF_DEFAULT_BUF_SIZE, static_cast<int>(rte_socket_id()));
+    open.pool_.reset(rte_pktmbuf_pool_create("tandem_packets", mbuf_count, kMbufCache, 0,
+                                             RTE_MBUF_DEFAULT_BUF_SIZE,
+                                             static_cast<int>(rte_socket_id())));
     if (open.pool_ == nullptr) {
         return Error{fmt::format(
             "too little memory for {} packet buffers ({}): free some, or set packet_memory lower",
@@ -125,7 +102,8 @@ Status OpenPorts::open_one(const conf::Port& config, std::uint16_t workers) {
                         config.name, config.device,
                         std::min(device.max_rx_queues, device.max_tx_queues), workers)};
     }
-    if (Status status = set_up_queues(config, port.dpdk_port, workers, device, pool_); !status) {
+    if (Status status = set_up_queues(config, port.dpdk_port, workers, device, pool_.get());
+        !status) {
         return status;
     }
     rte_ether_addr mac{};
@@ -179,7 +157,7 @@ Status OpenPorts::open_netdev_path(const conf::Port& config, tables::PortInfo& i
 Status OpenPorts::open_twin_path(const conf::Port& config, pipeline::Port& port,
                                  tables::PortInfo& info) {
     const std::string netdev = fmt::format("tandem{}", ports_.size() - 1);
-    Result<KernelTwin> twin = KernelTwin::open(netdev, port.mac, config.mtu, pool_);
+    Result<KernelTwin> twin = KernelTwin::open(netdev, port.mac, config.mtu, pool_.get());
     if (!twin) return Error{fmt::format("port {}: {}", config.name, twin.error().message)};
     port.to_kernel = twin.value().to_kernel();
     port.from_kernel = twin.value().from_kernel();
@@ -189,12 +167,16 @@ Status OpenPorts::open_twin_path(const conf::Port& config, pipeline::Port& port,
     return Nothing{};
 }
 
-void OpenPorts::set_vips(std::span<const Prefix> vips) {
+Status OpenPorts::set_vips(std::span<const Prefix> vips) {
+    Status outcome = Nothing{};
     for (pipeline::VipFilter& filter : filters_) {
-        if (const Status status = filter.set_vips(vips); !status) {
-            spdlog::error("VIPs cannot be kept from the kernel: {}", status.error().message);
-        }
+        if (Status status = filter.set_vips(vips); !status) outcome = std::move(status);
     }
+    return outcome;
+}
+
+void OpenPorts::FreePool::operator()(rte_mempool* pool) const {
+    rte_mempool_free(pool);
 }
 
 OpenPorts::~OpenPorts() {

@@ -2,6 +2,7 @@
 // side of each.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -33,8 +34,9 @@ class OpenPorts {
     [[nodiscard]] std::span<KernelTwin> twins() { return twins_; }
     [[nodiscard]] std::span<const tables::PortInfo> infos() const { return infos_; }
 
-    /// Tells the kernel which addresses are VIPs, so that it leaves their packets to us.
-    void set_vips(std::span<const Prefix> vips);
+    /// Tells the kernel which addresses are VIPs, so that it leaves their packets to us. Errors:
+    /// one port's; the others know all the same.
+    Status set_vips(std::span<const Prefix> vips);
 
   private:
     OpenPorts() = default;
@@ -43,7 +45,10 @@ class OpenPorts {
     Status open_netdev_path(const conf::Port& config, tables::PortInfo& info);
     Status open_twin_path(const conf::Port& config, pipeline::Port& port, tables::PortInfo& info);
 
-    rte_mempool* pool_ = nullptr;
+    struct FreePool {
+        void operator()(rte_mempool* pool) const;
+    };
+    std::unique_ptr<rte_mempool, FreePool> pool_;
     std::vector<pipeline::Port> ports_;
     std::vector<tables::PortInfo> infos_;
     std::vector<KernelTwin> twins_;

@@ -1,6 +1,7 @@
 #include "dataplane/telemetry.h"
 
 #include <algorithm>
+#include <mutex>
 #include <string>
 
 #include <rte_telemetry.h>
@@ -9,7 +10,8 @@ namespace tandem {
 
 namespace {
 
-// DPDK's callbacks carry no context.
+// DPDK's callbacks carry no context, and its thread goes on when everything else is taken down.
+std::mutex guard;
 const tables::Region* live_region = nullptr;
 const tables::FlowMemory* flow_memory = nullptr;
 
@@ -32,6 +34,8 @@ std::uint64_t total(Counter&& counter) {
 }
 
 int counters(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
+    const std::lock_guard lock(guard);
+    if (live_region == nullptr) return -1;
     using tables::WorkerCounters;
     rte_tel_data_start_dict(answer);
     const auto put = [&](std::string_view name, auto&& counter) {
@@ -56,6 +60,8 @@ int counters(const char* /*command*/, const char* /*parameters*/, rte_tel_data* 
 }
 
 int state(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
+    const std::lock_guard lock(guard);
+    if (live_region == nullptr) return -1;
     rte_tel_data_start_dict(answer);
     rte_tel_data_add_dict_u64(answer, "live_generation",
                               live_region->header().generations.published.load());
@@ -66,6 +72,8 @@ int state(const char* /*command*/, const char* /*parameters*/, rte_tel_data* ans
 }
 
 int flows(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
+    const std::lock_guard lock(guard);
+    if (live_region == nullptr) return -1;
     using tables::FlowStatistics;
     rte_tel_data_start_dict(answer);
     const auto put = [&](const char* name, auto&& counter) {
@@ -104,9 +112,12 @@ int flows(const char* /*command*/, const char* /*parameters*/, rte_tel_data* ans
 
 }  // namespace
 
-void register_telemetry(const tables::Region& live, const tables::FlowMemory& memory) {
-    live_region = &live;
-    flow_memory = &memory;
+Telemetry::Telemetry(const tables::Region& live, const tables::FlowMemory& memory) {
+    {
+        const std::lock_guard lock(guard);
+        live_region = &live;
+        flow_memory = &memory;
+    }
     rte_telemetry_register_cmd("/tandem/flows", flows,
                                "Remembered flows by state, and what became of others, over all "
                                "workers. Takes no parameters");
@@ -114,6 +125,12 @@ void register_telemetry(const tables::Region& live, const tables::FlowMemory& me
                                "Packets by verdict, over all workers. Takes no parameters");
     rte_telemetry_register_cmd("/tandem/state", state,
                                "Generations, workers, ports. Takes no parameters");
+}
+
+Telemetry::~Telemetry() {
+    const std::lock_guard lock(guard);
+    live_region = nullptr;
+    flow_memory = nullptr;
 }
 
 }  // namespace tandem

@@ -7,8 +7,14 @@
 
 namespace tandem {
 
-/// Registers /tandem/counters, /tandem/flows and /tandem/state. Both must outlive DPDK's telemetry
-/// thread.
-void register_telemetry(const tables::Region& live, const tables::FlowMemory& memory);
+/// Answers /tandem/counters, /tandem/flows and /tandem/state for as long as it lives. One at a
+/// time.
+class Telemetry {
+  public:
+    Telemetry(const tables::Region& live, const tables::FlowMemory& memory);
+    Telemetry(const Telemetry&) = delete;
+    Telemetry& operator=(const Telemetry&) = delete;
+    ~Telemetry();
+};
 
 }  // namespace tandem
