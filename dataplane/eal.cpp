@@ -22,7 +22,10 @@ namespace tandem {
 namespace {
 
 // A buffer with its headers in the pool: 128 + 2048 bytes of room, the mbuf and the pool's header.
+// None lies across two pages that need not be neighbours: of a normal page, each has one.
 constexpr std::uint64_t kMbufBytes = 128 + 2048 + 128 + 64;
+constexpr std::uint64_t kMbufBytesOfNormalPages = 4096;
+constexpr std::uint64_t kMbufsMax = 0x7fff'ffff;
 constexpr std::uint64_t kEalBytes = 48ULL << 20U;  // rings, port data, what EAL takes for itself
 constexpr std::uint32_t kTwinMbufs = 4 * kQueueDescriptors;
 constexpr std::uint32_t kCacheMbufs = 512;  // per lcore: the pool's cache and a burst in hand
@@ -120,6 +123,51 @@ std::uint32_t mbufs_needed(const conf::Config& config, std::uint16_t workers) {
     return std::bit_ceil(total) - 1;  // a pool's ring is best used at 2^n - 1 (rte_mempool.h)
 }
 
+struct PacketMemory {
+    std::uint64_t bytes;
+    std::uint32_t mbufs;
+    bool huge_pages;
+};
+
+std::uint64_t mib(std::uint64_t bytes) {
+    return bytes >> 20U;
+}
+
+/// As many buffers as the operator's memory holds, or the memory that `needed` buffers take.
+PacketMemory memory_of(std::uint64_t wanted_bytes, std::uint32_t needed, bool huge_pages) {
+    const std::uint64_t each = huge_pages ? kMbufBytes : kMbufBytesOfNormalPages;
+    if (wanted_bytes == 0) return {needed * each + kEalBytes, needed, huge_pages};
+    const std::uint64_t mbufs = std::min((wanted_bytes - kEalBytes) / each, kMbufsMax);
+    return {wanted_bytes, static_cast<std::uint32_t>(mbufs), huge_pages};
+}
+
+/// Huge pages if they hold what is wanted. Errors: too little wanted, more than there is.
+Result<PacketMemory> plan_memory(const conf::Dataplane& settings, const Machine& machine,
+                                 std::uint32_t needed) {
+    const std::uint64_t wanted = settings.packet_memory_bytes;
+    constexpr std::uint64_t kBytesMin = kEalBytes + 2 * kCacheMbufs * kMbufBytesOfNormalPages;
+    if (wanted != 0 && wanted < kBytesMin) {
+        return Error{"dataplane.packet_memory: at least 64MiB are needed"};
+    }
+    const PacketMemory huge = memory_of(wanted, needed, true);
+    const bool enough_huge = machine.free_huge_bytes >= huge.bytes;
+    if (settings.memory == conf::Memory::kHuge && !enough_huge) {
+        return Error{fmt::format(
+            "dataplane.memory is \"huge\", which needs {} MiB of free huge pages, and there are "
+            "{}: run 'sysctl vm.nr_hugepages={}' or set memory = \"auto\"",
+            mib(huge.bytes) + 1, mib(machine.free_huge_bytes), mib(huge.bytes) / 2 + 1)};
+    }
+    if (settings.memory != conf::Memory::kNormal && enough_huge) return huge;
+    const PacketMemory normal = memory_of(wanted, needed, false);
+    if (normal.bytes > machine.available_bytes) {
+        return Error{
+            fmt::format("packets need {} MiB of memory and {} MiB are available: set "
+                        "dataplane.packet_memory lower, or fewer dataplane.workers",
+                        mib(normal.bytes), mib(machine.available_bytes))};
+    }
+    return normal;
+}
+
 std::vector<std::string> split_words(const std::string& text) {
     std::istringstream words(text);
     return {std::istream_iterator<std::string>(words), {}};
@@ -146,6 +194,7 @@ Machine this_machine() {
         fields >> key >> value;
         if (key == "HugePages_Free:") free_pages = value;
         if (key == "Hugepagesize:") page_kib = value;
+        if (key == "MemAvailable:") machine.available_bytes = value * 1024;
     }
     machine.free_huge_bytes = free_pages * page_kib * 1024;
     return machine;
@@ -189,26 +238,12 @@ Result<EalPlan> plan_eal(const conf::Config& config, const Machine& machine,
                         plan.workers, cpus.value().size() == 1 ? "is" : "are", cpus.value().size(),
                         cpus.value().size() == 1 ? "" : "s")};
     }
-    plan.mbuf_count = mbufs_needed(config, plan.workers);
-    std::uint64_t memory_bytes = plan.mbuf_count * kMbufBytes + kEalBytes;
-    if (settings.packet_memory_bytes != 0) {
-        memory_bytes = settings.packet_memory_bytes;
-        if (memory_bytes < kEalBytes + kCacheMbufs * kMbufBytes * 2) {
-            return Error{"dataplane.packet_memory: at least 64MiB are needed"};
-        }
-        plan.mbuf_count = static_cast<std::uint32_t>(
-            std::min<std::uint64_t>((memory_bytes - kEalBytes) / kMbufBytes, 0x7fff'ffff));
-    }
-    const std::uint64_t memory_mib = (memory_bytes >> 20U) + 1;
-
-    const bool enough_huge = machine.free_huge_bytes >= memory_bytes;
-    if (settings.memory == conf::Memory::kHuge && !enough_huge) {
-        return Error{fmt::format(
-            "dataplane.memory is \"huge\", which needs {} MiB of free huge pages, and there are "
-            "{}: run 'sysctl vm.nr_hugepages={}' or set memory = \"auto\"",
-            memory_mib, machine.free_huge_bytes >> 20U, memory_mib / 2 + 1)};
-    }
-    plan.huge_pages = settings.memory != conf::Memory::kNormal && enough_huge;
+    Result<PacketMemory> memory =
+        plan_memory(settings, machine, mbufs_needed(config, plan.workers));
+    if (!memory) return memory.error();
+    plan.huge_pages = memory.value().huge_pages;
+    plan.mbuf_count = memory.value().mbufs;
+    const std::uint64_t memory_mib = mib(memory.value().bytes) + 1;
 
     const bool any_pci = std::ranges::any_of(config.ports, is_pci);
     plan.arguments = {"tandem-dataplane", "--file-prefix=tandem", "--main-lcore=0",
@@ -230,7 +265,7 @@ Result<EalPlan> plan_eal(const conf::Config& config, const Machine& machine,
                     plan.workers == 1 ? "" : "s", plan.mbuf_count, memory_mib,
                     plan.huge_pages ? "huge pages"
                                     : fmt::format("normal pages ({} MiB of huge pages free)",
-                                                  machine.free_huge_bytes >> 20U));
+                                                  mib(machine.free_huge_bytes)));
     return plan;
 }
 

@@ -15,6 +15,7 @@ namespace tandem {
 struct Machine {
     std::vector<unsigned> cpus;         ///< that this process may run on
     std::uint64_t free_huge_bytes = 0;  ///< in free huge pages of the default size
+    std::uint64_t available_bytes = 0;  ///< of normal pages, MemAvailable of /proc/meminfo
 };
 Machine this_machine();
 
@@ -26,7 +27,8 @@ struct EalPlan {
     std::string summary;  ///< for the log: what was decided and why
 };
 
-/// Errors: more workers than CPUs, a CPU list that names others, huge pages demanded but missing.
+/// Errors: more workers than CPUs, a CPU list that names others, huge pages demanded but missing,
+/// more memory wanted for packets than there is.
 /// `xdp_objects` has, by port, the path of the program an AF_XDP port is to load; else empty.
 Result<EalPlan> plan_eal(const conf::Config& config, const Machine& machine,
                          const std::vector<std::string>& xdp_objects);

@@ -9,7 +9,7 @@ namespace tandem {
 
 namespace {
 
-constexpr std::size_t kL3 = ethernet::kHeaderBytes;
+constexpr std::size_t kAfterEthernet = ethernet::kHeaderBytes;
 constexpr std::uint8_t kReplyTtl = 64;
 
 void answer_sender(std::uint8_t* frame, const Mac& mac) {
@@ -21,7 +21,7 @@ void answer_sender(std::uint8_t* frame, const Mac& mac) {
 
 void make_arp_reply(std::span<std::uint8_t> frame, const Mac& mac) {
     answer_sender(frame.data(), mac);
-    std::uint8_t* at = frame.data() + kL3;
+    std::uint8_t* at = frame.data() + kAfterEthernet;
     store_be16(at + arp::kOperation, arp::kReply);
     std::array<std::uint8_t, 4> asked{};
     std::copy_n(at + arp::kTargetAddress, asked.size(), asked.begin());
@@ -34,7 +34,7 @@ void make_arp_reply(std::span<std::uint8_t> frame, const Mac& mac) {
 std::size_t make_advertisement(std::span<std::uint8_t> frame, const ParsedPacket& question,
                                const Mac& mac) {
     constexpr std::size_t kLength = neighbour::kOptions + neighbour::kMacOptionBytes;
-    std::uint8_t* ip = frame.data() + kL3;
+    std::uint8_t* ip = frame.data() + kAfterEthernet;
     const bool is_probe = question.key.source == IpAddress{};  // duplicate address detection
     answer_sender(frame.data(), mac);
     if (is_probe) {
@@ -63,12 +63,12 @@ std::size_t make_advertisement(std::span<std::uint8_t> frame, const ParsedPacket
     sum += htons(kLength);
     sum += htons(protocol::kIcmpv6);
     store_raw16(message + 2, checksum_of(sum_words({message, kLength}, sum)));
-    return kL3 + ipv6::kHeaderBytes + kLength;
+    return kAfterEthernet + ipv6::kHeaderBytes + kLength;
 }
 
 void make_echo_reply(std::span<std::uint8_t> frame, const ParsedPacket& question, const Mac& mac) {
     answer_sender(frame.data(), mac);
-    std::uint8_t* ip = frame.data() + kL3;
+    std::uint8_t* ip = frame.data() + kAfterEthernet;
     const std::size_t address_bytes = question.is_v4 ? 4 : sizeof(IpAddress);
     std::uint8_t* source = ip + (question.is_v4 ? ipv4::kSource : ipv6::kSource);
     std::swap_ranges(source, source + address_bytes, source + address_bytes);

@@ -114,6 +114,15 @@ def test_more_packet_memory_than_there_is(directory):
     assert "packet_memory" in complaint, "says what to change"
 
 
+@pytest.mark.parametrize("packet_memory", ["64MiB", "192MiB"])
+def test_packet_memory_of_normal_pages_is_used_whole(packet_memory):
+    config = Config(pools={"web": Pool(["10.0.0.11:80"])},
+                    vips={"web": ("203.0.113.10:80/tcp", "web")},
+                    dataplane={"packet_memory": packet_memory})
+    with Tandem(config, {}):
+        pass
+
+
 def test_huge_pages_demanded_where_there_are_not_enough(directory):
     complaint = start(directory, config(directory, memory="huge", packet_memory="67108864MiB"))
     assert "sysctl vm.nr_hugepages" in complaint

@@ -14,7 +14,7 @@ std::vector<Backend> backends_of(std::string_view lines) {
     return load(with_section("[pool.web]", lines)).pools.at(0).backends;
 }
 
-Strings errors_of(std::string_view lines) {
+Strings errors_of_backend(std::string_view lines) {
     return errors_in(with_section("[pool.web]", lines));
 }
 
@@ -54,33 +54,33 @@ TEST(Backends, MayAllHaveSectionsOfTheirOwn) {
 }
 
 TEST(Backends, AreRequired) {
-    EXPECT_EQ(errors_of(""), Strings{"4:1 pool.web.backends is missing"});
-    EXPECT_EQ(errors_of("backends = []"),
+    EXPECT_EQ(errors_of_backend(""), Strings{"4:1 pool.web.backends is missing"});
+    EXPECT_EQ(errors_of_backend("backends = []"),
               Strings{"5:12 pool.web.backends must be an array of at least one backend such as "
                       "[\"10.0.0.11:80\"], not an empty array"});
-    EXPECT_EQ(errors_of("backends = \"10.0.0.11:80\""),
+    EXPECT_EQ(errors_of_backend("backends = \"10.0.0.11:80\""),
               Strings{"5:12 pool.web.backends must be an array of at least one backend such as "
                       "[\"10.0.0.11:80\"], not \"10.0.0.11:80\""});
-    EXPECT_EQ(errors_of("backends = []\n[[pool.web.backend]]\naddress = \"10.0.0.11:80\""),
+    EXPECT_EQ(errors_of_backend("backends = []\n[[pool.web.backend]]\naddress = \"10.0.0.11:80\""),
               Strings{});
 }
 
 TEST(Backends, InTheSingularAreAMisspeltKey) {
     EXPECT_EQ(errors_in("[pool.web]\nbackend = []\n"),
               Strings{"2:1 unknown key pool.web.backend (did you mean 'backends'?)"});
-    EXPECT_EQ(errors_of("backend = [\"10.0.0.11:80\"]"),
+    EXPECT_EQ(errors_of_backend("backend = [\"10.0.0.11:80\"]"),
               Strings{"5:1 unknown key pool.web.backend (did you mean 'backends'?)"});
-    EXPECT_EQ(errors_of("backend = 5"),
+    EXPECT_EQ(errors_of_backend("backend = 5"),
               Strings{"5:1 unknown key pool.web.backend (did you mean 'backends'?)"});
-    EXPECT_EQ(errors_of("bakcend = 5"),
+    EXPECT_EQ(errors_of_backend("bakcend = 5"),
               Strings{"5:1 unknown key pool.web.bakcend (did you mean 'backends'?)"});
-    EXPECT_EQ(errors_of("[pool.web.backend]\naddress = \"10.0.0.11:80\""),
+    EXPECT_EQ(errors_of_backend("[pool.web.backend]\naddress = \"10.0.0.11:80\""),
               Strings{"5:11 unknown key pool.web.backend (did you mean 'backends'?)"});
 }
 
 TEST(Backends, AreReportedEachAtItsPlace) {
-    EXPECT_EQ(errors_of("backends = [\n  \"web1:80\", 5,\n  \"10.0.0.11\",\n"
-                        "  { address = \"224.0.0.1:80\" }, \"127.0.0.1:80\", [] ]"),
+    EXPECT_EQ(errors_of_backend("backends = [\n  \"web1:80\", 5,\n  \"10.0.0.11\",\n"
+                                "  { address = \"224.0.0.1:80\" }, \"127.0.0.1:80\", [] ]"),
               (Strings{"6:3 pool.web.backends: \"web1\" is not an IP address; addresses are "
                        "literal, names are not looked up",
                        "6:14 pool.web.backends must be strings such as \"10.0.0.11:80\" or tables "
@@ -95,9 +95,9 @@ TEST(Backends, AreReportedEachAtItsPlace) {
 
 TEST(Backends, HaveKeysOfTheirOwn) {
     EXPECT_EQ(
-        errors_of("backends = [{ weight = 1 }, { address = \"10.0.0.1:80\", wieght = 2 }]\n"
-                  "[[pool.web.backend]]\naddress = 1\nname = \"a b\"\nweight = 0\n"
-                  "[[pool.web.backend]]"),
+        errors_of_backend("backends = [{ weight = 1 }, { address = \"10.0.0.1:80\", wieght = 2 }]\n"
+                          "[[pool.web.backend]]\naddress = 1\nname = \"a b\"\nweight = 0\n"
+                          "[[pool.web.backend]]"),
         (Strings{"5:13 pool.web.backends.address is missing",
                  "5:56 unknown key pool.web.backends.wieght (did you mean 'weight'?)",
                  "7:11 pool.web.backend.address must be a string such as \"10.0.0.11:80\", not 1",
@@ -108,19 +108,20 @@ TEST(Backends, HaveKeysOfTheirOwn) {
 }
 
 TEST(Backends, AreThereOnce) {
-    EXPECT_EQ(errors_of("backends = [\"[2001:db8::1]:80\", \"10.0.0.1:80\",\n"
-                        "\"10.0.0.1:81\", \"[2001:db8:0::1]:80\"]\n"
-                        "[[pool.web.backend]]\naddress = \"10.0.0.1:81\""),
+    EXPECT_EQ(errors_of_backend("backends = [\"[2001:db8::1]:80\", \"10.0.0.1:80\",\n"
+                                "\"10.0.0.1:81\", \"[2001:db8:0::1]:80\"]\n"
+                                "[[pool.web.backend]]\naddress = \"10.0.0.1:81\""),
               (Strings{"6:16 pool.web.backends: [2001:db8::1]:80 is already in line 5",
                        "8:11 pool.web.backends: 10.0.0.1:81 is already in line 6"}));
-    EXPECT_EQ(errors_of("backends = [{ address = \"10.0.0.1:80\", name = \"a\" },\n"
-                        "{ address = \"10.0.0.2:80\", name = \"a\" }]"),
+    EXPECT_EQ(errors_of_backend("backends = [{ address = \"10.0.0.1:80\", name = \"a\" },\n"
+                                "{ address = \"10.0.0.2:80\", name = \"a\" }]"),
               Strings{"6:35 pool.web.backends: the name \"a\" is already in line 5"});
 }
 
 TEST(Backends, MayBeInTwoPools) {
-    EXPECT_EQ(errors_of("backends = [\"10.0.0.1:80\"]\n[pool.b]\nbackends = [\"10.0.0.1:80\"]"),
-              Strings{});
+    EXPECT_EQ(
+        errors_of_backend("backends = [\"10.0.0.1:80\"]\n[pool.b]\nbackends = [\"10.0.0.1:80\"]"),
+        Strings{});
 }
 
 std::string many(std::size_t count, std::size_t first = 0) {
@@ -134,9 +135,10 @@ std::string many(std::size_t count, std::size_t first = 0) {
 
 TEST(Backends, OfAllPoolsHaveALimit) {
     EXPECT_EQ(backends_of(many(kBackendsMax)).size(), kBackendsMax);
-    EXPECT_EQ(errors_of(many(kBackendsMax) + "[pool.b]\n" + many(2) + "[pool.a]\n" + many(2)),
-              Strings{"6:7 the pools up to this one have 65535 backends; the most is 65533 for all "
-                      "of them"});
+    EXPECT_EQ(
+        errors_of_backend(many(kBackendsMax) + "[pool.b]\n" + many(2) + "[pool.a]\n" + many(2)),
+        Strings{"6:7 the pools up to this one have 65535 backends; the most is 65533 for all "
+                "of them"});
 }
 
 }  // namespace

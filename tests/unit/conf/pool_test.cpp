@@ -17,7 +17,7 @@ Pool pool_of(std::string_view lines) {
 }
 
 /// Line 1 of `lines` is line 6.
-Strings errors_of(std::string_view lines) {
+Strings errors_of_pool(std::string_view lines) {
     return errors_in(with_section("[pool.web]", std::string(kBackends).append(lines)));
 }
 
@@ -60,23 +60,23 @@ TEST(PoolSection, ACheckThatIsNoneIsAnError) {
     const std::string rest =
         "\" is not a section [check.NAME], nor \"tcp\", \"none\" or "
         "\"http /path\"";
-    EXPECT_EQ(errors_of("check = \"wbe\"\n[check.web]\ntype = \"tcp\""),
+    EXPECT_EQ(errors_of_pool("check = \"wbe\"\n[check.web]\ntype = \"tcp\""),
               Strings{"6:9 pool.web.check: \"wbe" + rest + " (did you mean 'web', in line 7?)"});
-    EXPECT_EQ(errors_of("check = \"htp\""),
+    EXPECT_EQ(errors_of_pool("check = \"htp\""),
               Strings{"6:9 pool.web.check: \"htp" + rest + " (did you mean 'http'?)"});
-    EXPECT_EQ(errors_of("check = \"\""), Strings{"6:9 pool.web.check: \"" + rest});
-    EXPECT_EQ(errors_of("check = \"http healthz\""),
+    EXPECT_EQ(errors_of_pool("check = \"\""), Strings{"6:9 pool.web.check: \"" + rest});
+    EXPECT_EQ(errors_of_pool("check = \"http healthz\""),
               Strings{"6:9 pool.web.check: \"healthz\" is not a path: it begins with / and has no "
                       "spaces, \"%20\" stands for one"});
-    EXPECT_EQ(errors_of("check = \"tcp 80\""),
+    EXPECT_EQ(errors_of_pool("check = \"tcp 80\""),
               Strings{"6:9 pool.web.check: \"tcp 80\": nothing follows \"tcp\""});
     EXPECT_EQ(
-        errors_of("check = { type = \"tcp\" }"),
+        errors_of_pool("check = { type = \"tcp\" }"),
         Strings{"6:9 pool.web.check must be a string such as \"http /healthz\", not a table"});
 }
 
 TEST(PoolSection, ACheckThatIsBrokenIsNoSecondError) {
-    EXPECT_EQ(errors_of("check = \"web\"\n[check.web]\nrise = 2"),
+    EXPECT_EQ(errors_of_pool("check = \"web\"\n[check.web]\nrise = 2"),
               Strings{"7:1 check.web.type is missing"});
 }
 
@@ -84,19 +84,19 @@ TEST(PoolSection, SlotsAreOneOfFivePrimes) {
     for (const std::uint32_t slots : {65'537U, 131'101U, 262'147U, 524'309U, 655'373U}) {
         EXPECT_EQ(pool_of("slots = " + std::to_string(slots)).slots, slots);
     }
-    EXPECT_EQ(errors_of("slots = 65536"),
+    EXPECT_EQ(errors_of_pool("slots = 65536"),
               Strings{"6:9 pool.web.slots must be an integer from 65537 to 655373 or \"auto\", not "
                       "65536"});
-    EXPECT_EQ(errors_of("slots = 100000"),
+    EXPECT_EQ(errors_of_pool("slots = 100000"),
               Strings{"6:9 pool.web.slots: 100000 is none of 65537, 131101, 262147, 524309, "
                       "655373"});
 }
 
 TEST(PoolSection, ATunnelSourceIsAPrefixForIpip) {
     EXPECT_EQ(pool_of("tunnel_source = \"2001:db8::/64\"").tunnel_source->str(), "2001:db8::/64");
-    EXPECT_EQ(errors_of("tunnel_source = \"10.0.0.0/8\"\nmode = \"l2\""),
+    EXPECT_EQ(errors_of_pool("tunnel_source = \"10.0.0.0/8\"\nmode = \"l2\""),
               Strings{"6:17 pool.web.tunnel_source: only a pool with mode = \"ipip\" has this"});
-    EXPECT_EQ(errors_of("tunnel_source = \"10.0.0.1/8\""),
+    EXPECT_EQ(errors_of_pool("tunnel_source = \"10.0.0.1/8\""),
               Strings{"6:17 pool.web.tunnel_source: \"10.0.0.1/8\" has bits set after its length; "
                       "the prefix is 10.0.0.0/8"});
 }

@@ -65,7 +65,7 @@ TEST(PortSection, NeighboursMayHaveASectionOfTheirOwn) {
     EXPECT_EQ(port.neighbours.size(), 1U);
 }
 
-Strings errors_of(const std::string& lines) {
+Strings errors_of_port(const std::string& lines) {
     return errors_in("[port.wan]\ndevice = \"null\"\n" + lines);
 }
 
@@ -98,47 +98,47 @@ TEST(PortSection, ADeviceIsOfOnePort) {
 }
 
 TEST(PortSection, AddressesAreOfOurOwn) {
-    EXPECT_EQ(errors_of("address = \"10.0.0.1\""),
+    EXPECT_EQ(errors_of_port("address = \"10.0.0.1\""),
               Strings{"3:11 port.wan.address: \"10.0.0.1\" lacks the length of its subnet, as in "
                       "\"10.0.0.1/24\""});
-    EXPECT_EQ(errors_of("address = [\"10.0.0.1/24\",\n 5,\n \"10.0.0.1/16\", \"ff02::1/64\"]"),
+    EXPECT_EQ(errors_of_port("address = [\"10.0.0.1/24\",\n 5,\n \"10.0.0.1/16\", \"ff02::1/64\"]"),
               (Strings{"4:2 port.wan.address must be a string such as \"192.0.2.10/24\", not 5",
                        "5:2 port.wan.address: 10.0.0.1 is already given, in line 3",
                        "5:17 port.wan.address: \"ff02::1/64\" is a multicast address"}));
-    EXPECT_EQ(errors_of("address = \"10.0.0.1/24\"\n[port.lan]\ndevice = \"null\"\n"
-                        "address = \"10.0.0.1/24\""),
+    EXPECT_EQ(errors_of_port("address = \"10.0.0.1/24\"\n[port.lan]\ndevice = \"null\"\n"
+                             "address = \"10.0.0.1/24\""),
               Strings{"6:11 port.lan.address: 10.0.0.1 is already given, in line 3"});
 }
 
 TEST(PortSection, ThereIsOneGatewayOfEachFamily) {
-    EXPECT_EQ(errors_of("gateway = [\"10.0.0.1\", \"fe80::1\", \"10.0.0.2\"]"),
+    EXPECT_EQ(errors_of_port("gateway = [\"10.0.0.1\", \"fe80::1\", \"10.0.0.2\"]"),
               Strings{"3:35 port.wan.gateway: \"10.0.0.2\" is a second gateway for IPv4; there "
                       "can be one"});
-    EXPECT_EQ(errors_of("gateway = [\"fe80::2\", \"fe80::1\"]").size(), 1U);
-    EXPECT_EQ(errors_of("gateway = \"router\""),
+    EXPECT_EQ(errors_of_port("gateway = [\"fe80::2\", \"fe80::1\"]").size(), 1U);
+    EXPECT_EQ(errors_of_port("gateway = \"router\""),
               Strings{"3:11 port.wan.gateway: \"router\" is not an IP address; addresses are "
                       "literal, names are not looked up"});
-    EXPECT_EQ(errors_of("gateway = \"10.0.0.1/24\""),
+    EXPECT_EQ(errors_of_port("gateway = \"10.0.0.1/24\""),
               Strings{"3:11 port.wan.gateway: \"10.0.0.1/24\" is not a single address"});
 }
 
 TEST(PortSection, AnMtuIsOfIpv4AndOfJumboFrames) {
-    EXPECT_EQ(errors_of("mtu = 68"), Strings{});  // RFC 791 section 3.2
-    EXPECT_EQ(errors_of("mtu = 67"),
+    EXPECT_EQ(errors_of_port("mtu = 68"), Strings{});  // RFC 791 section 3.2
+    EXPECT_EQ(errors_of_port("mtu = 67"),
               Strings{"3:7 port.wan.mtu must be an integer from 68 to 9000, not 67"});
-    EXPECT_EQ(errors_of("mtu = 9001").size(), 1U);
-    EXPECT_EQ(errors_of("mtu = \"auto\"").size(), 1U);
+    EXPECT_EQ(errors_of_port("mtu = 9001").size(), 1U);
+    EXPECT_EQ(errors_of_port("mtu = \"auto\"").size(), 1U);
 }
 
 TEST(PortSection, NeighboursAreAddressesAndMacs) {
-    EXPECT_EQ(errors_of("neighbours = [\"10.0.0.1\"]"),
+    EXPECT_EQ(errors_of_port("neighbours = [\"10.0.0.1\"]"),
               Strings{"3:14 port.wan.neighbours must be a table of addresses and MACs such as "
                       R"({ "10.0.0.11" = "02:00:00:00:00:11" }, not an array)"});
-    EXPECT_EQ(errors_of("neighbours = {}"), Strings{});
+    EXPECT_EQ(errors_of_port("neighbours = {}"), Strings{});
     EXPECT_EQ(
-        errors_of("[port.wan.neighbours]\nweb = \"02:00:00:00:00:11\"\n\"10.0.0.1\" = 2\n"
-                  "\"10.0.0.2\" = \"02:00\"\n\"fd00::1\" = \"02:00:00:00:00:11\"\n"
-                  "\"fd00:0::1\" = \"02:00:00:00:00:12\""),
+        errors_of_port("[port.wan.neighbours]\nweb = \"02:00:00:00:00:11\"\n\"10.0.0.1\" = 2\n"
+                       "\"10.0.0.2\" = \"02:00\"\n\"fd00::1\" = \"02:00:00:00:00:11\"\n"
+                       "\"fd00:0::1\" = \"02:00:00:00:00:12\""),
         (Strings{"4:1 port.wan.neighbours: \"web\" is not an IP address; addresses are literal, "
                  "names are not looked up",
                  "5:14 port.wan.neighbours must be a MAC address in quotes, not 2",

@@ -51,7 +51,7 @@ TEST(DataplaneSection, TakesEveryKey) {
               Memory::kNormal);
 }
 
-Strings errors_of(std::string_view line) {
+Strings errors_of_dataplane(std::string_view line) {
     return errors_in(with_section("[dataplane]", line));
 }
 
@@ -60,24 +60,25 @@ TEST(DataplaneSection, WorkersAreOneTo64) {
         "5:11 dataplane.workers must be an integer from 1 to 64 or \"auto\", not ";
     for (const char* value :
          {"-1", "0", "65", "9223372036854775807", "\"Auto\"", "\"4\"", "true"}) {
-        EXPECT_EQ(errors_of(std::string("workers = ") + value), Strings{expected + value});
+        EXPECT_EQ(errors_of_dataplane(std::string("workers = ") + value),
+                  Strings{expected + value});
     }
-    EXPECT_EQ(errors_of("workers = 1.5"), Strings{expected + "1.5"});
-    EXPECT_EQ(errors_of("workers = []"), Strings{expected + "an empty array"});
-    EXPECT_EQ(errors_of("workers = [1]"), Strings{expected + "an array"});
-    EXPECT_EQ(errors_of("workers = {}"), Strings{expected + "a table"});
-    EXPECT_EQ(errors_of("workers = 2024-01-01"), Strings{expected + "a date or a time"});
+    EXPECT_EQ(errors_of_dataplane("workers = 1.5"), Strings{expected + "1.5"});
+    EXPECT_EQ(errors_of_dataplane("workers = []"), Strings{expected + "an empty array"});
+    EXPECT_EQ(errors_of_dataplane("workers = [1]"), Strings{expected + "an array"});
+    EXPECT_EQ(errors_of_dataplane("workers = {}"), Strings{expected + "a table"});
+    EXPECT_EQ(errors_of_dataplane("workers = 2024-01-01"), Strings{expected + "a date or a time"});
 }
 
 TEST(DataplaneSection, CoresAreAListOfCpus) {
     for (const std::string value : {"", ",", "2,", ",2", "7-2", "2-", "-2", "2-3-4", "2 ,3", "2, 3",
                                     "a", "4097", "0-99999"}) {
-        EXPECT_EQ(errors_of("cores = \"" + value + '"'),
+        EXPECT_EQ(errors_of_dataplane("cores = \"" + value + '"'),
                   Strings{"5:9 dataplane.cores: \"" + value +
                           R"(" is not a list of CPUs such as "2-7,10", or "auto")"});
     }
     EXPECT_EQ(
-        errors_of("cores = 2"),
+        errors_of_dataplane("cores = 2"),
         Strings{R"(5:9 dataplane.cores must be a string such as "2-7,10", or "auto", not 2)"});
 }
 
@@ -85,31 +86,31 @@ TEST(DataplaneSection, MemoryIsASizeAboveNothing) {
     const std::string expected = R"( must be a size such as "64MiB", "1GiB" or "4096" (bytes), )"
                                  R"(or "auto", not )";
     for (const char* value : {"0", "-1", "\"0\"", "\"64MB\"", "\"\"", "1.5", "\"9000000TiB\""}) {
-        EXPECT_EQ(errors_of(std::string("packet_memory = ") + value),
+        EXPECT_EQ(errors_of_dataplane(std::string("packet_memory = ") + value),
                   Strings{"5:17 dataplane.packet_memory" + expected + value});
-        EXPECT_EQ(errors_of(std::string("table_memory = ") + value),
+        EXPECT_EQ(errors_of_dataplane(std::string("table_memory = ") + value),
                   Strings{"5:16 dataplane.table_memory" + expected + value});
     }
 }
 
 TEST(DataplaneSection, ASocketIsAnAbsolutePathThatFits) {
     const std::string longest = '/' + std::string(106, 'a');
-    EXPECT_EQ(errors_of("socket = \"" + longest + '"'), Strings{});
-    EXPECT_EQ(errors_of("socket = \"" + longest + "a\"").size(), 1U);
-    EXPECT_EQ(errors_of("socket = \"run/x\""),
+    EXPECT_EQ(errors_of_dataplane("socket = \"" + longest + '"'), Strings{});
+    EXPECT_EQ(errors_of_dataplane("socket = \"" + longest + "a\"").size(), 1U);
+    EXPECT_EQ(errors_of_dataplane("socket = \"run/x\""),
               Strings{"5:10 dataplane.socket must be an absolute path of at most 107 characters, "
                       "not \"run/x\""});
-    EXPECT_EQ(errors_of(R"(socket = "/run/\u0000x")"),
+    EXPECT_EQ(errors_of_dataplane(R"(socket = "/run/\u0000x")"),
               Strings{R"(5:10 dataplane.socket: "/run/\x00x" contains control characters)"});
 }
 
 TEST(DataplaneSection, WordsAreExact) {
-    EXPECT_EQ(errors_of("poll = \"bussy\""),
+    EXPECT_EQ(errors_of_dataplane("poll = \"bussy\""),
               Strings{R"(5:8 dataplane.poll must be "adaptive" or "busy", not "bussy" )"
                       "(did you mean 'busy'?)"});
-    EXPECT_EQ(errors_of("memory = 1"),
+    EXPECT_EQ(errors_of_dataplane("memory = 1"),
               Strings{R"(5:10 dataplane.memory must be "auto", "huge" or "normal", not 1)"});
-    EXPECT_EQ(errors_of("eal_args = 1"),
+    EXPECT_EQ(errors_of_dataplane("eal_args = 1"),
               Strings{"5:12 dataplane.eal_args must be a string, not 1"});
 }
 

@@ -2,12 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/control/addresses.h"
+
 namespace tandem::plan {
 namespace {
-
-IpAddress ip(const char* text) {
-    return *IpAddress::parse(text);
-}
 
 PortAddresses port(std::uint8_t number, const std::vector<const char*>& addresses,
                    const std::vector<const char*>& gateways = {}) {

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/control/addresses.h"
+
 namespace tandem {
 namespace {
 
@@ -14,10 +16,6 @@ using tables::Region;
 using tables::RegionKind;
 
 constexpr std::size_t kArenaBytes = std::size_t{4} << 20U;
-
-IpAddress ip(const char* text) {
-    return *IpAddress::parse(text);
-}
 
 conf::Config config_of(const std::vector<const char*>& backends) {
     conf::Config config;

@@ -4,16 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/control/addresses.h"
+
 namespace tandem::plan {
 namespace {
 
 using tables::HealthState;
 
-constexpr HashKey kKey{{7}};
-
-IpAddress ip(const char* text) {
-    return *IpAddress::parse(text);
-}
+constexpr HashKey kPlannerKey{{7}};
 
 conf::Pool pool(const char* name, const std::vector<const char*>& backends) {
     conf::Pool pool;
@@ -64,7 +62,7 @@ class PlannerTest : public testing::Test {
     }
 
     conf::Config config_;
-    Planner planner_{kKey};
+    Planner planner_{kPlannerKey};
 };
 
 TEST_F(PlannerTest, GivesNewFlowsOnlyToBackendsThatAreUp) {
@@ -164,7 +162,7 @@ TEST_F(PlannerTest, HasTheSameDigestsWhateverItsHistory) {
     all_up();
     set_health("web", "10.0.0.12", HealthState::kDown);
     const PlanContent one = planner_.make().first;
-    Planner fresh(kKey);
+    Planner fresh(kPlannerKey);
     ASSERT_TRUE(fresh.apply(config_));
     for (const conf::Pool& each : config_.pools) {
         for (const conf::Backend& backend : each.backends) {

@@ -12,6 +12,7 @@ struct rte_mempool;
 namespace tandem {
 
 inline constexpr unsigned kBuffersOfTests = 255;
+inline constexpr int kPatienceMs = 10'000;  // for what must happen, with both cores busy
 
 /// A null device, of which there are kNullDevices; each can be opened once.
 conf::Port next_null_port();

@@ -19,6 +19,7 @@ Machine machine_with(unsigned cpus, std::uint64_t free_huge_bytes = 0) {
     machine.cpus.resize(cpus);
     std::iota(machine.cpus.begin(), machine.cpus.end(), 0U);
     machine.free_huge_bytes = free_huge_bytes;
+    machine.available_bytes = kPlenty;
     return machine;
 }
 
@@ -100,11 +101,24 @@ TEST(Eal, PacketMemoryBuysAsManyBuffersAsFitBesideDpdksOwnNeeds) {
     config.dataplane.packet_memory_bytes = 1024 * kMib;
     const EalPlan plan = planned(config, machine_with(4));
     EXPECT_EQ(argument(plan, "-m"), "1025");
-    EXPECT_GT(plan.mbuf_count, 400'000U);
-    EXPECT_LT(plan.mbuf_count * 2048ULL, 1024 * kMib);
+    EXPECT_GT(plan.mbuf_count, 240'000U);
+    EXPECT_LE(plan.mbuf_count * 4096ULL, 1024 * kMib) << "a page each";
+    const EalPlan huge = planned(config, machine_with(4, kPlenty));
+    EXPECT_GT(huge.mbuf_count, 400'000U);
+    EXPECT_LT(huge.mbuf_count * 2048ULL, 1024 * kMib);
 
     config.dataplane.packet_memory_bytes = 40 * kMib;
     EXPECT_NE(refusal_of(config, machine_with(4)).find("packet_memory"), std::string::npos);
+}
+
+TEST(Eal, MorePacketMemoryThanTheMachineHasIsRefused) {
+    conf::Config config = kSoftware;
+    config.dataplane.packet_memory_bytes = 1024 * kMib;
+    Machine machine = machine_with(4);
+    machine.available_bytes = 1023 * kMib;
+    EXPECT_NE(refusal_of(config, machine).find("1023 MiB are available"), std::string::npos);
+    machine.available_bytes = 1024 * kMib;
+    EXPECT_EQ(refusal_of(config, machine), "none");
 }
 
 TEST(Eal, EveryQueueCanBeFullAtOnceAndBuffersAreLeft) {

@@ -25,7 +25,6 @@ using Bytes = std::vector<std::uint8_t>;
 constexpr const char* kNetdev = "twin0";
 constexpr Mac kMac{2, 0, 0, 0, 0, 1};
 constexpr std::uint16_t kType = 0x88b5;  // for experiments, IEEE 802
-constexpr int kPatienceMs = 10'000;
 
 Bytes frame_of(std::size_t bytes) {
     Bytes frame(bytes, 0xab);

@@ -17,8 +17,6 @@ using tables::BackendIndex;
 using tables::LiveView;
 using tables::PlanContent;
 
-constexpr int kPatienceMs = 10'000;
-
 OpenPorts open_ports(std::size_t count) {
     conf::Config config;
     for (std::size_t i = 0; i < count; ++i) config.ports.push_back(next_null_port());

@@ -17,7 +17,7 @@ using tables::Hello;
 using tables::Received;
 
 constexpr int kPatienceMs = 10'000;
-constexpr std::uint64_t kMib = 1 << 20U;
+constexpr std::uint64_t kMebibyte = 1 << 20U;
 constexpr Instant kStart{std::chrono::hours(1)};
 
 class SharedTablesTest : public testing::Test {
@@ -28,7 +28,7 @@ class SharedTablesTest : public testing::Test {
         ASSERT_NE(::mkdtemp(directory.data()), nullptr);
         directory_ = directory;
         config_.dataplane.socket = directory_ / "dataplane.sock";
-        config_.dataplane.table_memory_bytes = 3 * kMib;
+        config_.dataplane.table_memory_bytes = 3 * kMebibyte;
     }
     void TearDown() override { std::filesystem::remove_all(directory_); }
 
@@ -129,13 +129,14 @@ TEST_F(SharedTablesTest, TablesSmallerThanTheOperatorWantsThemNowAreNotTakenBack
     const Received held = meet(*first);
     first.reset();
 
-    config_.dataplane.table_memory_bytes = 6 * kMib;
+    config_.dataplane.table_memory_bytes = 6 * kMebibyte;
     SharedTables second = listen();
     const FileDescriptor control = connect();
     say_hello(control, &held);
     ASSERT_TRUE(obtain(second, kPatienceMs));
     EXPECT_NE(instance_of(answer(control)), instance_of(held));
-    EXPECT_EQ(second.plan().header().size_bytes - second.plan().header().arena_offset, 2 * kMib);
+    EXPECT_EQ(second.plan().header().size_bytes - second.plan().header().arena_offset,
+              2 * kMebibyte);
 }
 
 TEST_F(SharedTablesTest, FlowsOfAnotherNumberOfWorkersAreNotTakenBackButTablesAre) {

@@ -14,13 +14,13 @@
 namespace tandem::tables {
 namespace {
 
-constexpr std::size_t kReaders = 2;
-constexpr std::size_t kFixedBytes = kReaders * sizeof(ReaderCell);
+constexpr std::size_t kReadersOfKilled = 2;
+constexpr std::size_t kFixedBytes = kReadersOfKilled * sizeof(ReaderCell);
 constexpr std::size_t kArenaPages = 20;
 constexpr int kNotAllowed = 77;
 
 std::span<ReaderCell> cells_of(Region& region) {
-    return {reinterpret_cast<ReaderCell*>(region.fixed()), kReaders};
+    return {reinterpret_cast<ReaderCell*>(region.fixed()), kReadersOfKilled};
 }
 
 std::span<const std::byte> memory_of(const Region& region) {

@@ -10,7 +10,7 @@
 namespace tandem::tables {
 namespace {
 
-constexpr Instant kStart{};  // time stands still: no reader is ever left out
+constexpr Instant kStandingStill{};  // time stands still: no reader is ever left out
 
 class Model {
   public:
@@ -28,7 +28,7 @@ class Model {
         }
         for (GenerationReader& reader : readers_) reader.leave();
         publisher_->abandon();
-        publisher_->collect(kStart);
+        publisher_->collect(kStandingStill);
         EXPECT_EQ(publisher_->free_bytes(),
                   arena_bytes(f_.region) - footprint(publisher_->current()));
     }
@@ -49,7 +49,7 @@ class Model {
                 publish();
                 break;
             case 3:
-                EXPECT_EQ(publisher_->collect(kStart), 0U);
+                EXPECT_EQ(publisher_->collect(kStandingStill), 0U);
                 break;
             case 4:
             case 5:

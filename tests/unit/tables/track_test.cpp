@@ -18,7 +18,7 @@ constexpr FlowSignal kSyn{.opens = true};
 constexpr FlowSignal kAck{};
 constexpr FlowSignal kData{.has_payload = true};
 constexpr FlowSignal kFin{.closes = true};
-constexpr FlowSignal kUdp{.is_udp = true, .has_payload = true};
+constexpr FlowSignal kDatagram{.is_udp = true, .has_payload = true};
 constexpr FlowSignal kQuicInitial{.is_udp = true, .opens = true, .has_payload = true};
 
 class Track : public testing::Test {
@@ -88,7 +88,7 @@ TEST_F(Track, AnyOtherFlowGoesToTheOwnerIfTheSteadyOneMayNotServe) {
 
 TEST_F(Track, AnUnknownFlowOutsideATransitionGoesToTheOwnerAndIsNotRemembered) {
     slot_.steady = Slot::kRemembering;
-    for (const FlowSignal& signal : {kSyn, kAck, kUdp, kQuicInitial}) {
+    for (const FlowSignal& signal : {kSyn, kAck, kDatagram, kQuicInitial}) {
         EXPECT_EQ(send(signal), kNew);
         EXPECT_FALSE(is_remembered());
     }
@@ -96,22 +96,22 @@ TEST_F(Track, AnUnknownFlowOutsideATransitionGoesToTheOwnerAndIsNotRemembered) {
 
 TEST_F(Track, UdpWithoutAnOpeningIsOldAtFirstAndNewLater) {
     now_ = kNow + 30;
-    EXPECT_EQ(send(kUdp, 1), kOld);
+    EXPECT_EQ(send(kDatagram, 1), kOld);
     now_ = kNow + 31;
-    EXPECT_EQ(send(kUdp, 2), kNew);
+    EXPECT_EQ(send(kDatagram, 2), kNew);
     EXPECT_TRUE(is_remembered(1));
     EXPECT_TRUE(is_remembered(2));
-    EXPECT_EQ(send(kUdp, 1), kOld) << "remembered flows stay what they are";
+    EXPECT_EQ(send(kDatagram, 1), kOld) << "remembered flows stay what they are";
 }
 
 TEST_F(Track, UdpIsOldWhereTheWorkersClockIsBehindTheOneOfTheChange) {
     now_ = kNow - 1;
-    EXPECT_EQ(send(kUdp), kOld);
+    EXPECT_EQ(send(kDatagram), kOld);
 }
 
 TEST_F(Track, AQuicInitialOpensAtOnce) {
     EXPECT_EQ(send(kQuicInitial), kNew);
-    EXPECT_EQ(send(kUdp), kNew);
+    EXPECT_EQ(send(kDatagram), kNew);
     EXPECT_EQ(state(), FlowState::kUdp);
 }
 
@@ -142,7 +142,7 @@ TEST_F(Track, DataOnAClosingFlowShowsThatItWasNotTheSenderWhoClosed) {
 TEST_F(Track, WhereNobodyServesThereIsNoBackendAndNothingIsRemembered) {
     slot_ = {kNoBackend, kOld};
     backends_[kOld].serves_flows = 0;
-    for (const FlowSignal& signal : {kSyn, kAck, kUdp}) {
+    for (const FlowSignal& signal : {kSyn, kAck, kDatagram}) {
         EXPECT_EQ(send(signal), kNoBackend);
         EXPECT_FALSE(is_remembered());
     }
