@@ -1,8 +1,5 @@
 #include "dataplane/device_settings.h"
 
-#include <algorithm>
-#include <sys/random.h>
-
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
@@ -13,8 +10,8 @@ bool fits_one_buffer(std::uint16_t mtu) {
     return mtu + kFrameOverhead <= RTE_MBUF_DEFAULT_DATAROOM;
 }
 
-rte_eth_conf device_settings(const rte_eth_dev_info& info, std::uint16_t workers, std::uint16_t mtu,
-                             RssKey& key) {
+rte_eth_conf device_settings(const rte_eth_dev_info& info, std::uint16_t workers,
+                             std::uint16_t mtu) {
     rte_eth_conf settings{};
     settings.rxmode.mtu = mtu;
     if (fits_one_buffer(mtu)) {
@@ -28,11 +25,6 @@ rte_eth_conf device_settings(const rte_eth_dev_info& info, std::uint16_t workers
     if (workers > 1 && (info.flow_type_rss_offloads & wanted) != 0) {
         settings.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         settings.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & wanted;
-        const std::size_t length = std::min<std::size_t>(info.hash_key_size, key.size());
-        if (length != 0 && ::getrandom(key.data(), length, 0) == static_cast<ssize_t>(length)) {
-            settings.rx_adv_conf.rss_conf.rss_key = key.data();
-            settings.rx_adv_conf.rss_conf.rss_key_len = static_cast<std::uint8_t>(length);
-        }
     }
     return settings;
 }

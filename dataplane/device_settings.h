@@ -1,7 +1,6 @@
 // What a port is asked for of what its device can. Pure.
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 struct rte_eth_conf;
@@ -9,13 +8,10 @@ struct rte_eth_dev_info;
 
 namespace tandem {
 
-using RssKey = std::array<std::uint8_t, 64>;
-
-/// RSS with a random key, made in `key`, so that no sender knows which flows share a worker; frames
-/// in several buffers only where one buffer may be too small for a frame of `mtu`, because devices
-/// are faster without. The result refers to `key`.
-rte_eth_conf device_settings(const rte_eth_dev_info& info, std::uint16_t workers, std::uint16_t mtu,
-                             RssKey& key);
+/// RSS for several workers; frames in several buffers only where one buffer may be too small for a
+/// frame of `mtu`, because devices are faster without.
+rte_eth_conf device_settings(const rte_eth_dev_info& info, std::uint16_t workers,
+                             std::uint16_t mtu);
 
 /// Whether a frame of `mtu` always fits into one buffer.
 bool fits_one_buffer(std::uint16_t mtu);

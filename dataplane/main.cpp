@@ -102,6 +102,7 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
     if (Status status = shared.obtain_regions(kControlGraceMs, wanted, fill); !status) {
         return status;
     }
+    if (plan.workers > 1) ports.value().set_rss_key(shared.flows().rss_key());
     const tables::FlowTimeouts timeouts = timeouts_of(config.flows);
     const Telemetry telemetry(shared.live(), shared.flows());
     MainCore main_core(shared, ports.value(), timeouts);

@@ -31,8 +31,7 @@ std::string mac_text(const Mac& mac) {
 
 Status set_up_queues(const conf::Port& config, std::uint16_t port, std::uint16_t workers,
                      const rte_eth_dev_info& info, rte_mempool* pool) {
-    RssKey key{};
-    const rte_eth_conf settings = device_settings(info, workers, config.mtu, key);
+    const rte_eth_conf settings = device_settings(info, workers, config.mtu);
     int result = rte_eth_dev_configure(port, workers, workers, &settings);
     std::uint16_t rx_descriptors = kQueueDescriptors;
     std::uint16_t tx_descriptors = kQueueDescriptors;
@@ -165,6 +164,31 @@ Status OpenPorts::open_twin_path(const conf::Port& config, pipeline::Port& port,
     info.netdev_is_twin = true;
     twins_.push_back(std::move(twin.value()));
     return Nothing{};
+}
+
+void OpenPorts::set_rss_key(const tables::RssKey& key) {
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        const std::uint16_t port = ports_[i].dpdk_port;
+        rte_eth_dev_info device{};
+        rte_eth_rss_conf present{};
+        if (rte_eth_dev_info_get(port, &device) != 0 ||
+            rte_eth_dev_rss_hash_conf_get(port, &present) != 0 || present.rss_hf == 0) {
+            continue;  // its driver spreads in its own way, which is the same after a restart
+        }
+        constexpr std::uint8_t kUsualBytes = 40;
+        const std::uint8_t bytes = device.hash_key_size == 0 ? kUsualBytes : device.hash_key_size;
+        tables::RssKey own = key;  // DPDK wants to write to it
+        rte_eth_rss_conf wanted{};
+        wanted.rss_key = own.data();
+        wanted.rss_key_len = static_cast<std::uint8_t>(std::min<std::size_t>(bytes, own.size()));
+        wanted.rss_hf = present.rss_hf;
+        const int result = rte_eth_dev_rss_hash_update(port, &wanted);
+        if (result == 0) continue;
+        spdlog::info(
+            "port {}: the device keeps its own RSS key, so senders may know which flows "
+            "share a worker ({})",
+            infos_[i].name.view(), why(result));
+    }
 }
 
 Status OpenPorts::set_vips(std::span<const Prefix> vips) {

@@ -11,6 +11,7 @@
 #include "dataplane/kernel_twin.h"
 #include "dataplane/pipeline/port.h"
 #include "dataplane/pipeline/vip_filter.h"
+#include "dataplane/tables/flow_memory.h"
 #include "dataplane/tables/live.h"
 
 struct rte_mempool;
@@ -33,6 +34,10 @@ class OpenPorts {
     [[nodiscard]] pipeline::Ports ports() const { return ports_; }
     [[nodiscard]] std::span<KernelTwin> twins() { return twins_; }
     [[nodiscard]] std::span<const tables::PortInfo> infos() const { return infos_; }
+
+    /// Has devices spread flows over several workers by a key that no sender knows. The same key
+    /// brings a flow to the same worker, where it is remembered, after a restart as well.
+    void set_rss_key(const tables::RssKey& key);
 
     /// Tells the kernel which addresses are VIPs, so that it leaves their packets to us. Errors:
     /// one port's; the others know all the same.

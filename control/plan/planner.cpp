@@ -53,12 +53,6 @@ void Planner::read_back(const tables::PlanView& plan) {
     }
 }
 
-std::optional<BackendIndex> Planner::free_index(const std::vector<bool>& used) {
-    const auto free = std::ranges::find(used.begin() + 1, used.end(), false);
-    if (free == used.end()) return std::nullopt;
-    return static_cast<BackendIndex>(free - used.begin());
-}
-
 Status Planner::apply(const conf::Config& config) {
     std::map<health::Identity, Backend> next;
     std::vector<bool> used(tables::kBackendsMax + 1, false);
@@ -75,14 +69,15 @@ Status Planner::apply(const conf::Config& config) {
             }
         }
     }
+    auto free = used.begin() + 1;  // 0 is kNoBackend
     for (const health::Identity& identity : fresh) {
-        const std::optional<BackendIndex> index = free_index(used);
-        if (!index) {
+        free = std::find(free, used.end(), false);
+        if (free == used.end()) {
             return Error{"there are more than " + std::to_string(tables::kBackendsMax) +
                          " backends"};
         }
-        used[*index] = true;
-        next[identity].index = *index;
+        *free = true;
+        next[identity].index = static_cast<BackendIndex>(free - used.begin());
     }
     std::map<std::string, SlotTable> tables;
     for (const conf::Pool& pool : config.pools) {

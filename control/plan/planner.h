@@ -84,8 +84,6 @@ class Planner {
 
     [[nodiscard]] static bool serves_flows(const conf::Pool& pool, const Backend& backend);
     void configure_table(const conf::Pool& pool);
-    [[nodiscard]] static std::optional<tables::BackendIndex> free_index(
-        const std::vector<bool>& used);
     void add_backends(PlanContent& content, const std::vector<std::uint16_t>& weights) const;
     void add_pools(PlanContent& content, const std::vector<std::uint16_t>& weights,
                    std::vector<Moved>& moved);

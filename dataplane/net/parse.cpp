@@ -26,11 +26,6 @@ struct Upper {
     std::uint8_t protocol;
 };
 
-ParsedPacket malformed(ParsedPacket packet) {
-    packet.kind = PacketKind::kMalformed;
-    return packet;
-}
-
 void read_ports(const std::uint8_t* at, ParsedPacket& packet) {
     std::memcpy(&packet.key.source_port, at, sizeof(std::uint16_t));
     std::memcpy(&packet.key.destination_port, at + 2, sizeof(std::uint16_t));
@@ -131,15 +126,15 @@ PacketKind parse_upper(std::span<const std::uint8_t> head, const Upper& upper,
     }
 }
 
-ParsedPacket parse_ipv4(std::span<const std::uint8_t> head, std::size_t frame_length,
-                        ParsedPacket packet) {
-    if (head.size() < kL3 + ipv4::kHeaderBytes) return malformed(packet);
+PacketKind parse_ipv4(std::span<const std::uint8_t> head, std::size_t frame_length,
+                      ParsedPacket& packet) {
+    if (head.size() < kL3 + ipv4::kHeaderBytes) return PacketKind::kMalformed;
     const std::uint8_t* ip = head.data() + kL3;
     const std::size_t header_bytes = std::size_t{ip[0] & 0x0fU} * 4;
     const std::size_t total = load_be16(ip + ipv4::kTotalLength);
     if (ip[0] >> 4U != 4 || header_bytes < ipv4::kHeaderBytes || total < header_bytes ||
         kL3 + total > frame_length || kL3 + header_bytes > head.size()) {
-        return malformed(packet);
+        return PacketKind::kMalformed;
     }
     packet.is_v4 = true;
     packet.l3_length = static_cast<std::uint16_t>(total);
@@ -147,17 +142,15 @@ ParsedPacket parse_ipv4(std::span<const std::uint8_t> head, std::size_t frame_le
     packet.key.destination = IpAddress::from_v4({ip[16], ip[17], ip[18], ip[19]});
     const std::uint16_t fragment = load_be16(ip + ipv4::kFragment);
     if ((fragment & (ipv4::kMoreFragments | ipv4::kFragmentOffset)) != 0) {
-        packet.kind = PacketKind::kFragment;
-        return packet;
+        return PacketKind::kFragment;
     }
     const std::size_t offset = kL3 + header_bytes;
-    packet.kind = parse_upper(head,
-                              {.offset = offset,
-                               .available = head.size() - offset,
-                               .length = total - header_bytes,
-                               .protocol = ip[ipv4::kProtocol]},
-                              packet);
-    return packet;
+    return parse_upper(head,
+                       {.offset = offset,
+                        .available = head.size() - offset,
+                        .length = total - header_bytes,
+                        .protocol = ip[ipv4::kProtocol]},
+                       packet);
 }
 
 /// Steps over one extension header. False: it does not fit, or is a fragment's.
@@ -181,21 +174,22 @@ bool is_extension(std::uint8_t next_header) {
            next_header == protocol::kDestinationOptions;
 }
 
-ParsedPacket parse_ipv6(std::span<const std::uint8_t> head, std::size_t frame_length,
-                        ParsedPacket packet) {
-    if (head.size() < kL3 + ipv6::kHeaderBytes) return malformed(packet);
+PacketKind parse_ipv6(std::span<const std::uint8_t> head, std::size_t frame_length,
+                      ParsedPacket& packet) {
+    if (head.size() < kL3 + ipv6::kHeaderBytes) return PacketKind::kMalformed;
     const std::uint8_t* ip = head.data() + kL3;
     const std::size_t payload = load_be16(ip + ipv6::kPayloadLength);
     const std::size_t total = ipv6::kHeaderBytes + payload;
     // 65535 bytes of payload would not fit l3_length; no link carries such a packet to us whole.
-    if (ip[0] >> 4U != 6 || kL3 + total > frame_length || total > 0xffff) return malformed(packet);
+    if (ip[0] >> 4U != 6 || kL3 + total > frame_length || total > 0xffff)
+        return PacketKind::kMalformed;
     packet.l3_length = static_cast<std::uint16_t>(total);
     std::memcpy(packet.key.source.bytes.data(), ip + ipv6::kSource, sizeof(IpAddress));
     std::memcpy(packet.key.destination.bytes.data(), ip + ipv6::kDestination, sizeof(IpAddress));
 
     // Mapped addresses do not belong on the wire (RFC 4291 section 2.5.5.2 has them for nodes'
     // internal use), and here they would pass for IPv4.
-    if (packet.key.source.is_v4() || packet.key.destination.is_v4()) return malformed(packet);
+    if (packet.key.source.is_v4() || packet.key.destination.is_v4()) return PacketKind::kMalformed;
 
     const std::size_t offset = kL3 + ipv6::kHeaderBytes;
     Upper upper{.offset = offset,
@@ -204,40 +198,32 @@ ParsedPacket parse_ipv6(std::span<const std::uint8_t> head, std::size_t frame_le
                 .protocol = ip[ipv6::kNextHeader]};
     for (int i = 0; is_extension(upper.protocol); ++i) {
         const std::uint8_t* at = head.data() + upper.offset;
-        if (i == kExtensionHeadersMax) return malformed(packet);
+        if (i == kExtensionHeadersMax) return PacketKind::kMalformed;
         // A fragment header with offset 0 and no more to come is a whole packet (RFC 6946).
         const bool fragment = upper.protocol == protocol::kFragment && upper.available >= 4 &&
                               (load_be16(at + 2) & 0xfff9U) != 0;
-        if (!skip_extension(head, upper)) return malformed(packet);
-        if (fragment) {
-            packet.kind = PacketKind::kFragment;
-            return packet;
-        }
+        if (!skip_extension(head, upper)) return PacketKind::kMalformed;
+        if (fragment) return PacketKind::kFragment;
     }
-    packet.kind = parse_upper(head, upper, packet);
-    return packet;
+    return parse_upper(head, upper, packet);
 }
 
-ParsedPacket parse_arp(std::span<const std::uint8_t> head, ParsedPacket packet) {
-    if (head.size() < kL3 + arp::kBytes) return malformed(packet);
+PacketKind parse_arp(std::span<const std::uint8_t> head, ParsedPacket& packet) {
+    if (head.size() < kL3 + arp::kBytes) return PacketKind::kMalformed;
     const std::uint8_t* at = head.data() + kL3;
     constexpr std::array<std::uint8_t, 6> kIpv4OverEthernet{0, 1, 8, 0, 6, 4};
     const bool is_request =
         std::memcmp(at, kIpv4OverEthernet.data(), kIpv4OverEthernet.size()) == 0 &&
         load_be16(at + arp::kOperation) == arp::kRequest;
-    packet.kind = is_request ? PacketKind::kArpRequest : PacketKind::kOther;
-    if (!is_request) return packet;
+    if (!is_request) return PacketKind::kOther;
     const std::uint8_t* target = at + arp::kTargetAddress;
     packet.key.destination = IpAddress::from_v4({target[0], target[1], target[2], target[3]});
-    return packet;
+    return PacketKind::kArpRequest;
 }
 
-}  // namespace
-
-ParsedPacket parse(std::span<const std::uint8_t> head, std::size_t frame_length) {
-    head = head.first(std::min({head.size(), frame_length, kHeadersMax}));
-    ParsedPacket packet{};
-    if (head.size() < ethernet::kHeaderBytes) return malformed(packet);
+PacketKind parse_frame(std::span<const std::uint8_t> head, std::size_t frame_length,
+                       ParsedPacket& packet) {
+    if (head.size() < ethernet::kHeaderBytes) return PacketKind::kMalformed;
     switch (load_be16(head.data() + ethernet::kType)) {
         case ethernet::kTypeIpv4:
             return parse_ipv4(head, frame_length, packet);
@@ -246,9 +232,17 @@ ParsedPacket parse(std::span<const std::uint8_t> head, std::size_t frame_length)
         case ethernet::kTypeArp:
             return parse_arp(head, packet);
         default:
-            packet.kind = PacketKind::kOther;
-            return packet;
+            return PacketKind::kOther;
     }
+}
+
+}  // namespace
+
+ParsedPacket parse(std::span<const std::uint8_t> head, std::size_t frame_length) {
+    ParsedPacket packet{};  // where the caller wants it: it is filled in place, never copied
+    packet.kind = parse_frame(head.first(std::min({head.size(), frame_length, kHeadersMax})),
+                              frame_length, packet);
+    return packet;
 }
 
 }  // namespace tandem

@@ -60,8 +60,10 @@ class Burst {
     /// sees it off. The only place where packets leave a burst, besides depart_all().
     template <class Decide>
     void advance(Decide&& decide) {
-        std::uint16_t kept = 0;
-        for (std::uint16_t i = 0; i < count_; ++i) {
+        // Locals: what `decide` writes might be our own fields, for all the compiler knows.
+        const unsigned count = count_;
+        unsigned kept = 0;
+        for (unsigned i = 0; i < count; ++i) {
             const Decision decision = decide(packets_[i]);
             if (decision.stays) {
                 if (kept != i) packets_[kept] = packets_[i];
@@ -70,7 +72,7 @@ class Burst {
                 departed_[departed_count_++] = {packets_[i].mbuf, decision.verdict};
             }
         }
-        count_ = kept;
+        count_ = static_cast<std::uint16_t>(kept);
     }
 
     /// What a stage decides about one packet.
@@ -84,6 +86,15 @@ class Burst {
         Decision() : stays(true), verdict{} {}
     };
     static Decision stay() { return {}; }
+
+    /// Everything that is still here was taken by its port and counts as what it was sent as.
+    void depart_sent() {
+        const unsigned count = count_;
+        Departed* at = departed_.data() + departed_count_;
+        for (unsigned i = 0; i < count; ++i) at[i] = {nullptr, packets_[i].sent_as};
+        departed_count_ = static_cast<std::uint16_t>(departed_count_ + count);
+        count_ = 0;
+    }
 
     /// Everything that is still here leaves with one verdict.
     void depart_all(Verdict verdict) {

@@ -32,8 +32,8 @@ bool age(std::uint8_t* ip, bool is_v4) {
     return true;
 }
 
-std::uint8_t traffic_class(const std::uint8_t* ip, bool is_v4) {
-    return is_v4 ? ip[ipv4::kTos] : static_cast<std::uint8_t>(load_be16(ip) >> 4U);
+std::uint32_t traffic_class(const std::uint8_t* ip, bool is_v4) {
+    return is_v4 ? ip[ipv4::kTos] : (load_be16(ip) >> 4U) & 0xffU;
 }
 
 /// Bytes that the way to a backend adds to a packet.

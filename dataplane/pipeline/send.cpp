@@ -34,6 +34,10 @@ void send_by_one_port(Ports ports, QueueId queue, std::uint64_t patience_cycles,
     }
     const std::uint16_t sent =
         send_some(ports[out_port].dpdk_port, queue, mbufs.data(), count, patience_cycles);
+    if (sent == burst.packets().size()) [[likely]] {
+        burst.depart_sent();
+        return;
+    }
     std::uint16_t seen = 0;
     burst.advance([&](Packet& packet) -> Burst::Decision {
         if (packet.out_port != out_port) return Burst::stay();

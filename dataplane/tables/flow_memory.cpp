@@ -23,6 +23,7 @@ struct Fixed {
     std::uint32_t workers = 0;
     std::uint32_t buckets_per_worker = 0;
     std::atomic<CoarseTime> alive_at{0};
+    RssKey rss_key{};
     std::array<Worker, kWorkersMax> worker{};
 };
 
@@ -39,6 +40,10 @@ std::uint32_t buckets_for(std::uint64_t flows) {
 
 std::size_t bytes_per_worker(std::uint32_t buckets) {
     return buckets * sizeof(FlowBucket) + kFlowsOfBytes + kUseBytes;
+}
+
+bool fill_randomly(std::span<std::uint8_t> bytes) {
+    return ::getrandom(bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size());
 }
 
 const Fixed& fixed_of(const Region& region) {
@@ -58,12 +63,9 @@ Result<FlowMemory> FlowMemory::create(std::uint32_t workers, std::uint64_t flows
     Fixed& fixed = *new (region.value().fixed()) Fixed;
     fixed.workers = workers;
     fixed.buckets_per_worker = buckets;
-    for (Worker& worker : fixed.worker) {
-        if (::getrandom(worker.key.bytes.data(), worker.key.bytes.size(), 0) !=
-            static_cast<ssize_t>(worker.key.bytes.size())) {
-            return errno_error("cannot get random bytes");
-        }
-    }
+    bool is_random = fill_randomly(fixed.rss_key);
+    for (Worker& worker : fixed.worker) is_random = is_random && fill_randomly(worker.key.bytes);
+    if (!is_random) return errno_error("cannot get random bytes");
     return FlowMemory(std::move(region.value()));
 }
 
@@ -120,6 +122,10 @@ std::uint32_t FlowMemory::workers() const {
 
 std::uint32_t FlowMemory::buckets_per_worker() const {
     return fixed_of(region_).buckets_per_worker;
+}
+
+const RssKey& FlowMemory::rss_key() const {
+    return fixed_of(region_).rss_key;
 }
 
 const HashKey& FlowMemory::key(std::uint32_t worker) const {

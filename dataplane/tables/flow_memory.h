@@ -3,6 +3,7 @@
 // with it.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <span>
@@ -42,6 +43,9 @@ class SlotUse {
     std::span<Cell> cells_;
 };
 
+/// Of Toeplitz hashing, as long as the longest that a NIC takes.
+using RssKey = std::array<std::uint8_t, 64>;
+
 class FlowMemory {
   public:
     /// Room for `flows` per worker. Errors: not enough memory.
@@ -62,6 +66,8 @@ class FlowMemory {
     [[nodiscard]] std::uint32_t buckets_per_worker() const;
     /// The key of a worker's flow hash: its own, and nobody else's to know.
     [[nodiscard]] const HashKey& key(std::uint32_t worker) const;
+    /// By which NICs are to spread flows over workers: a flow must come to the one that knows it.
+    [[nodiscard]] const RssKey& rss_key() const;
     [[nodiscard]] FlowStatistics& statistics(std::uint32_t worker);
     [[nodiscard]] const FlowStatistics& statistics(std::uint32_t worker) const;
     [[nodiscard]] std::span<FlowBucket> buckets(std::uint32_t worker);

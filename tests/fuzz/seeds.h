@@ -6,7 +6,18 @@
 namespace tandem::fuzz {
 
 inline std::vector<test::Bytes> seeds() {
-    using namespace test;
+    using test::arp;
+    using test::Bytes;
+    using test::echo;
+    using test::ethernet;
+    using test::extension;
+    using test::icmpv6;
+    using test::ipv4;
+    using test::ipv6;
+    using test::solicitation;
+    using test::tcp;
+    using test::udp;
+    using test::operator+;
     const Bytes atomic_fragment{6, 0, 0, 0, 1, 2, 3, 4};
     return {
         ipv4(tcp(0x02)),

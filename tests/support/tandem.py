@@ -3,11 +3,11 @@ import json
 import os
 import pathlib
 import signal
-import socket
 from dataclasses import dataclass, field
 
 import client
 from lab import SUPPORT, wait_until
+from telemetry import Telemetry
 
 NOT_VERDICTS = {"received", "received_bytes", "loops", "busy_loops"}
 BUILD = pathlib.Path(os.environ.get("TANDEM_BUILD", SUPPORT.parents[1] / "build"))
@@ -38,6 +38,8 @@ class Config:
     directory: pathlib.Path
     services: dict = field(default_factory=dict)  # name -> Service
     device: str = "af_packet:eth0"
+    addresses: list = field(default_factory=list)  # of the port, where the kernel knows of none
+    gateways: list = field(default_factory=list)
     interval_ms: int = 200
     timeout_ms: int = 100
     rise: int = 2
@@ -62,6 +64,8 @@ class Config:
             "",
             "[port.wan]",
             f'device = "{self.device}"',
+            f"address = {json.dumps(self.addresses)}",
+            f"gateway = {json.dumps(self.gateways)}",
             "",
             "[check.web]",
             'type = "http"',
@@ -136,15 +140,19 @@ class Tandem:
                                      f"{process.tail()}")
 
     def counters(self):
-        """What the workers counted, by name, from DPDK's telemetry socket."""
+        """What the workers counted, by name."""
+        return self.telemetry("/tandem/counters")
+
+    def state(self):
+        """Generations, workers, ports."""
+        return self.telemetry("/tandem/state")
+
+    def telemetry(self, question):
+        """The answer of DPDK's telemetry socket."""
         path = self.lab.directory / "dpdk" / "tandem" / "dpdk_telemetry.v2"
         assert path.exists(), f"the dataplane has no telemetry socket {path}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as telemetry:
-            telemetry.settimeout(10)
-            telemetry.connect(str(path))
-            longest = json.loads(telemetry.recv(1024))["max_output_len"]
-            telemetry.send(b"/tandem/counters")
-            return json.loads(telemetry.recv(longest))["/tandem/counters"]
+        with Telemetry(path, timeout=10) as telemetry:
+            return telemetry.ask(question)
 
     def check_conserved(self):
         """Every packet received has left by exactly one verdict, once those under way have left."""

@@ -8,13 +8,12 @@ namespace tandem::conf {
 namespace {
 
 using test::errors_in;
+using test::kBackends;
 using test::kPool;
 using test::kPort;
 using test::load;
 using test::Strings;
 using test::with_section;
-
-constexpr std::string_view kBackends = "backends = [\"10.0.0.11:80\"]\n";
 
 Config flows(std::string_view lines) {
     return load(with_section("[flows]", lines));

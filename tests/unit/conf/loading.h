@@ -17,6 +17,9 @@ std::vector<std::string> errors_in(std::string_view text);
 
 using Strings = std::vector<std::string>;
 
+/// What a pool is complete with.
+inline constexpr std::string_view kBackends = "backends = [\"10.0.0.11:80\"]\n";
+
 /// Sections that a file is complete with. Line 1 of what follows them is line 4.
 inline constexpr std::string_view kPort = "[port.wan]\ndevice = \"null:\"\n\n";
 inline constexpr std::string_view kPool = "[pool.web]\nbackends = [\"10.0.0.11:80\"]\n\n";

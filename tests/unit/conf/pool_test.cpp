@@ -6,11 +6,10 @@ namespace tandem::conf {
 namespace {
 
 using test::errors_in;
+using test::kBackends;
 using test::load;
 using test::Strings;
 using test::with_section;
-
-constexpr std::string_view kBackends = "backends = [\"10.0.0.11:80\"]\n";
 
 Pool pool_of(std::string_view lines) {
     return load(with_section("[pool.web]", std::string(kBackends).append(lines))).pools.at(0);

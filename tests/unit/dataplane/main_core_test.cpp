@@ -1,11 +1,13 @@
 // The main core with ports of DPDK's null driver, and a control that is the test.
 #include "dataplane/main_core.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <rte_ethdev.h>
 
 #include "tests/unit/dataplane/dpdk.h"
 #include "tests/unit/tables/both_sides.h"
@@ -17,10 +19,10 @@ using tables::BackendIndex;
 using tables::LiveView;
 using tables::PlanContent;
 
-OpenPorts open_ports(std::size_t count) {
+OpenPorts open_ports(std::size_t count, std::uint16_t workers = 1) {
     conf::Config config;
     for (std::size_t i = 0; i < count; ++i) config.ports.push_back(next_null_port());
-    Result<OpenPorts> ports = OpenPorts::open(config, 1, 1023);
+    Result<OpenPorts> ports = OpenPorts::open(config, workers, 1023);
     CHECK(ports.has_value());
     return std::move(ports.value());
 }
@@ -176,6 +178,21 @@ TEST_F(MainCoreTest, FollowsPlansAsLongAsItRuns) {
     main_core.join();
     EXPECT_EQ(dataplane_->live().pools()[0].slots[5].owner, 1);
     EXPECT_EQ(dataplane_->shared.fixed().plan_reader.adopted, 0U) << "nobody waits for it";
+}
+
+TEST_F(MainCoreTest, DevicesSpreadFlowsByTheKeyThatTheFlowMemoryKeeps) {
+    OpenPorts ports = open_ports(1, 2);
+    tables::RssKey key{};
+    for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i + 1);
+    ports.set_rss_key(key);
+    tables::RssKey seen{};
+    rte_eth_rss_conf present{};
+    present.rss_key = seen.data();
+    present.rss_key_len = seen.size();
+    ASSERT_EQ(rte_eth_dev_rss_hash_conf_get(ports.ports()[0].dpdk_port, &present), 0);
+    EXPECT_TRUE(std::equal(seen.begin(), seen.begin() + 40, key.begin()))
+        << "40 bytes, DPDK's null";
+    EXPECT_NE(present.rss_hf, 0U);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ using tables::Received;
 
 constexpr int kPatienceMs = 10'000;
 constexpr std::uint64_t kMebibyte = 1 << 20U;
-constexpr Instant kStart{std::chrono::hours(1)};
+constexpr Instant kDayOne{std::chrono::hours(1)};
 
 class SharedTablesTest : public testing::Test {
   protected:
@@ -74,7 +74,7 @@ class SharedTablesTest : public testing::Test {
     Received meet(SharedTables& shared) {
         control_ = connect();
         say_hello(control_);
-        shared.serve(kStart);
+        shared.serve(kDayOne);
         return answer(control_);
     }
 
@@ -178,32 +178,32 @@ TEST_F(SharedTablesTest, WhoConnectsAndSaysNothingIsNotWaitedForAndTurnedAwayInT
     const FileDescriptor silent = connect();
     const FileDescriptor control = connect();
     say_hello(control);
-    shared.serve(kStart);
-    shared.serve(kStart + SharedTables::kHelloLimit - Duration(1));
+    shared.serve(kDayOne);
+    shared.serve(kDayOne + SharedTables::kHelloLimit - Duration(1));
     EXPECT_FALSE(shared.control_connected()) << "one after the other";
     EXPECT_FALSE(tables::is_closed(silent.get()));
-    shared.serve(kStart + SharedTables::kHelloLimit);
+    shared.serve(kDayOne + SharedTables::kHelloLimit);
     EXPECT_NE(refusal(silent), "");
     EXPECT_TRUE(tables::is_closed(silent.get()));
-    shared.serve(kStart + SharedTables::kHelloLimit);
+    shared.serve(kDayOne + SharedTables::kHelloLimit);
     EXPECT_TRUE(shared.control_connected());
 }
 
 TEST_F(SharedTablesTest, WhoConnectsAndSpeaksLaterIsWelcome) {
     SharedTables shared = started();
     const FileDescriptor control = connect();
-    shared.serve(kStart);
+    shared.serve(kDayOne);
     EXPECT_FALSE(shared.control_connected());
     say_hello(control);
-    shared.serve(kStart + SharedTables::kHelloLimit);
+    shared.serve(kDayOne + SharedTables::kHelloLimit);
     EXPECT_TRUE(shared.control_connected());
 }
 
 TEST_F(SharedTablesTest, WhoConnectsAndLeavesLeavesNothing) {
     SharedTables shared = started();
     connect().reset();
-    shared.serve(kStart);
-    shared.serve(kStart);
+    shared.serve(kDayOne);
+    shared.serve(kDayOne);
     meet(shared);
     EXPECT_TRUE(shared.control_connected());
 }
@@ -213,7 +213,7 @@ TEST_F(SharedTablesTest, ASecondControlIsToldWhoTheFirstIs) {
     meet(shared);
     const FileDescriptor second = connect();
     say_hello(second);
-    shared.serve(kStart);
+    shared.serve(kDayOne);
     EXPECT_NE(refusal(second).find("(process " + std::to_string(::getpid()) + ")"),
               std::string::npos);
 }
@@ -222,7 +222,7 @@ TEST_F(SharedTablesTest, TheEndOfControlIsNoticedAndTheNextOneIsMet) {
     SharedTables shared = started();
     const std::uint64_t before = instance_of(meet(shared));
     control_.reset();
-    shared.serve(kStart);
+    shared.serve(kDayOne);
     EXPECT_FALSE(shared.control_connected());
     EXPECT_EQ(instance_of(meet(shared)), before);
 }
@@ -232,7 +232,7 @@ TEST_F(SharedTablesTest, NothingWakesTheMainCoreForEver) {
     meet(shared);
     say_hello(control_);  // once more, which nobody reads
     const FileDescriptor silent = connect();
-    shared.serve(kStart);
+    shared.serve(kDayOne);
     auto wake = shared.descriptors();
     EXPECT_EQ(::poll(wake.data(), wake.size(), 0), 0);
     control_.reset();

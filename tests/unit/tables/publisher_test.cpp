@@ -10,7 +10,7 @@
 namespace tandem::tables {
 namespace {
 
-constexpr Instant kStart{};
+constexpr Instant kAnyTime{};
 constexpr Duration kMoment = std::chrono::milliseconds(1);
 
 TEST(Publisher, ReplacesSomeBlocksAndSharesTheOthers) {
@@ -43,13 +43,13 @@ TEST(Publisher, AReaderHoldsWhatItHasAdoptedAndNothingElse) {
     const std::vector<BlockRef> held = current_of(publisher);
     for (int i = 0; i < 5; ++i) {
         ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {4096})));
-        EXPECT_EQ(publisher.collect(kStart), 0U);
+        EXPECT_EQ(publisher.collect(kAnyTime), 0U);
     }
     // Everything from the reader's generation on is kept: six blocks, six roots.
     EXPECT_EQ(publisher.free_bytes(), arena_bytes(f.region) - 12 * kPageBytes);
     EXPECT_TRUE(all_whole(f.region, held));
     EXPECT_EQ(reader.adopt(), 6U);
-    publisher.collect(kStart);
+    publisher.collect(kAnyTime);
     EXPECT_EQ(publisher.free_bytes(), arena_bytes(f.region) - footprint(publisher.current()));
 }
 
@@ -58,7 +58,7 @@ TEST(Publisher, EmptyBlocksTakeNoMemoryHoweverOftenTheyArePublished) {
     Publisher publisher(f.region, f.cells);
     for (int i = 0; i < 100; ++i) {
         ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {64, 0, 0}))) << i;
-        publisher.collect(kStart);
+        publisher.collect(kAnyTime);
     }
     EXPECT_EQ(publisher.free_bytes(), arena_bytes(f.region) - footprint(publisher.current()));
     EXPECT_TRUE(f.region.bytes(publisher.current()[1]).empty());
@@ -91,7 +91,7 @@ TEST(Publisher, ThatHasNoRoomForTheRootKeepsTheBlocksForTheNextTry) {
     Publisher publisher(f.region, f.cells);
     ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {8})));
     ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {8})));
-    publisher.collect(kStart);
+    publisher.collect(kAnyTime);
     const std::vector<BlockRef> next = stamped_blocks(publisher, {2 * kPageBytes});
     ASSERT_EQ(publisher.free_bytes(), 0U);
     EXPECT_FALSE(publisher.publish(next));
@@ -110,7 +110,7 @@ TEST(Publisher, WithEveryRootHeldWaitsForTheReader) {
     reader.join();
     while (publisher.generation() < RegionHeader::kRoots) {
         ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {8})));
-        publisher.collect(kStart);
+        publisher.collect(kAnyTime);
     }
     const std::vector<BlockRef> next = stamped_blocks(publisher, {8});
     const Result<std::uint64_t> refused = publisher.publish(next);
@@ -121,7 +121,7 @@ TEST(Publisher, WithEveryRootHeldWaitsForTheReader) {
 
     reader.adopt();
     EXPECT_FALSE(publisher.publish(next)) << "the writer has not looked at its readers yet";
-    publisher.collect(kStart);
+    publisher.collect(kAnyTime);
     EXPECT_EQ(publisher.publish(next).value(), RegionHeader::kRoots + 1);
     EXPECT_TRUE(all_whole(f.region, f.region.references(RegionHeader::kRoots + 1)));
 }
@@ -134,9 +134,9 @@ TEST(Publisher, LeavesOutAReaderThatHasStoppedAndSaysSo) {
     ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {4096})));
     stopped.join();
     running.join();
-    EXPECT_EQ(publisher.collect(kStart + 10 * kReaderStallLimit), 0U) << "nothing new to adopt";
+    EXPECT_EQ(publisher.collect(kAnyTime + 10 * kReaderStallLimit), 0U) << "nothing new to adopt";
 
-    const Instant begin = kStart + 20 * kReaderStallLimit;
+    const Instant begin = kAnyTime + 20 * kReaderStallLimit;
     ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {4096})));
     running.adopt();
     EXPECT_EQ(publisher.collect(begin), 0U);
@@ -165,7 +165,7 @@ TEST(Publisher, TheClockOfASlowReaderBeginsAgainWithEveryGenerationItAdopts) {
     GenerationReader slow = f.reader(0);
     ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {8})));
     slow.join();
-    Instant now = kStart;
+    Instant now = kAnyTime;
     for (int i = 0; i < 20; ++i) {
         ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {8})));
         EXPECT_EQ(publisher.collect(now), 0U);  // always one behind, never stopped
@@ -187,7 +187,7 @@ TEST(Publisher, HoldsTheFirstGenerationForAReaderThatCameBeforeIt) {
     ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {4096})));
     EXPECT_EQ(early.adopt(), 1U);
     ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {4096})));
-    publisher.collect(kStart);
+    publisher.collect(kAnyTime);
     EXPECT_TRUE(early.still_intact());
     EXPECT_EQ(publisher.free_bytes(), arena_bytes(f.region) - 4 * kPageBytes);
 }
@@ -200,7 +200,7 @@ TEST(Publisher, AReaderThatLeavesHoldsNothing) {
     reader.join();
     ASSERT_TRUE(publisher.publish(stamped_blocks(publisher, {4096})));
     reader.leave();
-    EXPECT_EQ(publisher.collect(kStart), 0U);
+    EXPECT_EQ(publisher.collect(kAnyTime), 0U);
     EXPECT_EQ(publisher.free_bytes(), arena_bytes(f.region) - footprint(publisher.current()));
     reader.join();
     EXPECT_EQ(reader.adopted(), 2U);
