@@ -57,10 +57,10 @@ class Trouble(Exception):
 
 
 @functools.cache  # every program of a run gets the same kind
-def huge_pages():
-    """Whether there are enough of them for two programs."""
+def huge_pages(mib=2 * MEMORY_MIB):
+    """Whether there are enough of them for all programs that run at once."""
     path = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
-    return path.exists() and int(path.read_text()) * 2 >= 2 * MEMORY_MIB
+    return path.exists() and int(path.read_text()) * 2 >= mib
 
 
 def config(device, listen):
@@ -160,14 +160,16 @@ class Program:
 class Testpmd(Program):
     """dpdk-testpmd: one port, one forwarding core."""
 
-    def __init__(self, device, *options, prefix=(), cpus=None):
+    def __init__(self, device, *options, prefix=(), cpus=None, huge=None, mib=MEMORY_MIB,
+                 mbufs=MBUFS):
         cpus = ",".join(map(str, cpus or sorted(os.sched_getaffinity(0))))
-        pages = ["--in-memory"] if huge_pages() else ["--no-huge", "--no-shconf"]
+        huge = huge_pages() if huge is None else huge
+        pages = ["--in-memory"] if huge else ["--no-huge", "--no-shconf"]
         # Placed as Tandem places its threads on a machine of few CPUs.
         super().__init__(
             "dpdk-testpmd", "--file-prefix=testpmd", "--no-pci", f"--lcores=0@({cpus}),1@({cpus})",
-            f"-m{MEMORY_MIB}", *pages, f"--vdev={device}", "--", "--nb-cores=1", "--no-flush-rx",
-            "--auto-start", "--interactive", f"--total-num-mbufs={MBUFS}", "--mbcache=256",
+            f"-m{mib}", *pages, f"--vdev={device}", "--", "--nb-cores=1", "--no-flush-rx",
+            "--auto-start", "--interactive", f"--total-num-mbufs={mbufs}", "--mbcache=256",
             "--burst=32", *options, prefix=(*prefix, "stdbuf", "--output=L"))
 
     def __enter__(self):
@@ -207,8 +209,8 @@ class Tandem:
         self.scratch = tempfile.TemporaryDirectory(prefix=SCRATCH)
         directory = pathlib.Path(self.scratch.name)
         (directory / "state").mkdir()
-        file = directory / "tandem.toml"
-        file.write_text(self.config.replace("{directory}", str(directory)))
+        self.file = file = directory / "tandem.toml"
+        self.write(self.config)
         self.dataplane = Program(DATAPLANE, "--config", file, directory=directory,
                                  prefix=self.prefix)
         self.control = Program(CONTROL, "--config", file, directory=directory, prefix=self.prefix)
@@ -223,6 +225,21 @@ class Tandem:
             self.__exit__()
             raise
         return self
+
+    def write(self, config):
+        self.file.write_text(config.replace("{directory}", str(self.file.parent)))
+
+    def reload(self, config):
+        """Has control read another configuration, and waits until it is in use."""
+        before = self.state()["plan_generation"]
+        self.write(config)
+        self.control.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.state().get("plan_generation", 0) > before, "another plan",
+                   self.running)
+
+    def flows(self):
+        """What the worker remembers, and what became of its look-ups."""
+        return self.channel.ask("/tandem/flows")
 
     def state(self):
         try:

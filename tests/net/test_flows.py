@@ -13,6 +13,9 @@ from tandem import Config, Service, Tandem, endpoint
 DOWNLOADS = 500
 
 
+SYN, ACK = 0x02, 0x10
+
+
 @pytest.fixture
 def lab():
     with Lab(backends=4) as built:
@@ -42,18 +45,39 @@ def results(process):
     return [json.loads(line) for line in process.text().splitlines()]
 
 
+def digests(lab):
+    """What a whole download of /slow may be: each backend has bytes of its own."""
+    return {hashlib.sha256((server.directory / "files" / "slow").read_bytes()).hexdigest()
+            for server in lab.nginx}
+
+
+def connections(lab):
+    """How many the client has."""
+    return len(lab.client.run("ss", "-Htn", "state", "established", "dport", "=",
+                              ":80").splitlines())
+
+
+def start_downloads(lab, count):
+    """Downloads that take 25 s and more, all of them under way."""
+    downloads = lab.client.start("downloads", client.PYTHON, SUPPORT / "download.py", VIP4,
+                                 "--path", "/slow", "--count", str(count))
+    wait_until(lambda: connections(lab) >= count, "all downloads under way", 60)
+    return downloads
+
+
+def wait_ended(downloads, count):
+    wait_until(lambda: len(results(downloads)) == count, "the end of all downloads", 240)
+    return results(downloads)
+
+
 def test_downloads_survive_drain_flaps_weights_additions_and_removal(lab):
     first, second, third, fourth = lab.backends
-    shas = {hashlib.sha256((server.directory / "files" / "slow").read_bytes()).hexdigest()
-            for server in lab.nginx}
-    base = Config(lab.directory, established_s=5)
+    shas = digests(lab)
+    # A pause longer than that is a connection's end; a busy machine makes some of seconds.
+    base = Config(lab.directory, established_s=12)
     with Tandem(lab, pool(base, first.ipv4, second.ipv4, third.ipv4)) as tandem:
         tandem.wait_serving(VIP4, lab.backends[:3])
-        downloads = lab.client.start("downloads", client.PYTHON, SUPPORT / "download.py", VIP4,
-                                     "--path", "/slow", "--count", str(DOWNLOADS))
-        connections = lambda: len(lab.client.run("ss", "-Htn", "state", "established",
-                                                 "dport", "=", ":80").splitlines())
-        wait_until(lambda: connections() >= DOWNLOADS, "all downloads under way", 60)
+        downloads = start_downloads(lab, DOWNLOADS)
         before = len(results(downloads))
 
         change(tandem, pool(base, settings(first, state='"drain"'), second.ipv4, third.ipv4))
@@ -68,7 +92,7 @@ def test_downloads_survive_drain_flaps_weights_additions_and_removal(lab):
                             settings(third, weight=5), fourth.ipv4))
         tandem.control.wait_for_log(re.compile(rf"{re.escape(fourth.ipv4)}:80 is up"))
         assert not [result for result in results(downloads) if "error" in result]
-        assert before == 0 and connections() >= DOWNLOADS - len(results(downloads))
+        assert before == 0 and connections(lab) >= DOWNLOADS - len(results(downloads))
 
         # New requests do not go to the one that drains.
         fresh = client.requests(lab, VIP4, 300)
@@ -76,24 +100,116 @@ def test_downloads_survive_drain_flaps_weights_additions_and_removal(lab):
         tandem.control.wait_for_log(
             re.compile(rf"{re.escape(first.ipv4)}:80 is drained .*safe to remove"), seconds=240)
         change(tandem, pool(base, second.ipv4, settings(third, weight=5), fourth.ipv4), moves=False)
-        wait_until(lambda: len(results(downloads)) == DOWNLOADS, "the end of all downloads", 240)
-        failed = [result for result in results(downloads) if result.get("sha256") not in shas]
+        failed = [result for result in wait_ended(downloads, DOWNLOADS)
+                  if result.get("sha256") not in shas]
         assert not failed, failed[:5]
 
 
 def test_a_returning_backend_breaks_no_download(lab):
     base = Config(lab.directory, {"web": Service(VIP4, [n.ipv4 for n in lab.backends])})
-    shas = {hashlib.sha256((server.directory / "files" / "slow").read_bytes()).hexdigest()
-            for server in lab.nginx}
+    shas = digests(lab)
     with Tandem(lab, base) as tandem:
         tandem.wait_serving(VIP4, lab.backends)
         lab.nginx[0].stop()
         tandem.wait_serving(VIP4, lab.backends[1:])
-        downloads = lab.client.start("downloads", client.PYTHON, SUPPORT / "download.py", VIP4,
-                                     "--path", "/slow", "--count", "100")
-        wait_until(lambda: len(lab.client.run("ss", "-Htn", "state", "established", "dport", "=",
-                                              ":80").splitlines()) >= 100, "downloads", 30)
+        downloads = start_downloads(lab, 100)
         lab.nginx[0].start()
         tandem.wait_serving(VIP4, lab.backends)
-        wait_until(lambda: len(results(downloads)) == 100, "the end of all downloads", 200)
-        assert not [result for result in results(downloads) if result.get("sha256") not in shas]
+        ended = wait_ended(downloads, 100)
+        assert not [result for result in ended if result.get("sha256") not in shas]
+
+
+def test_a_dataplane_killed_amid_a_transition_goes_on_with_it(lab):
+    base = Config(lab.directory)
+    first, second, third, _ = lab.backends
+    with Tandem(lab, pool(base, first.ipv4, second.ipv4, third.ipv4)) as tandem:
+        tandem.wait_serving(VIP4, lab.backends[:3])
+        downloads = start_downloads(lab, 100)
+        change(tandem, pool(base, settings(first, state='"drain"'), second.ipv4, third.ipv4))
+        remembered = lambda: tandem.flows()["established"]
+        wait_until(lambda: remembered() > 10, "flows that are remembered")
+        tandem.dataplane.kill()
+        tandem.start_dataplane()
+        tandem.wait_serving(VIP4, lab.backends[1:3])
+        assert remembered() > 10
+        ended = wait_ended(downloads, 100)
+        assert not [result for result in ended if result.get("sha256") not in digests(lab)]
+
+
+def test_a_failing_backend_loses_its_flows_at_once_if_they_are_to_be_rehashed(lab):
+    base = Config(lab.directory, {"web": Service(VIP4, [n.ipv4 for n in lab.backends],
+                                                 on_down="rehash")})
+    with Tandem(lab, base) as tandem:
+        tandem.wait_serving(VIP4, lab.backends)
+        downloads = start_downloads(lab, 100)
+        lab.nginx[0].set_healthy(False)  # it would serve on, as on_down = "keep" lets it
+        tandem.wait_serving(VIP4, lab.backends[1:])
+        broken = lambda: [result for result in results(downloads) if "error" in result]
+        wait_until(broken, "downloads that another backend has reset")
+        ended = wait_ended(downloads, 100)
+        assert 5 < len(broken()) < 60, "those of one backend of four"
+        assert {result["sha256"] for result in ended if "error" not in result} <= digests(lab)
+
+
+def test_a_returning_backend_gets_its_share_slowly_if_so_configured(lab):
+    base = Config(lab.directory, {"web": Service(VIP4, [n.ipv4 for n in lab.backends],
+                                                 settings={"slow_start": '"20s"'})})
+    last = lab.backends[3]
+    with Tandem(lab, base) as tandem:
+        # All are new at the start, and share alike.
+        tandem.wait_serving(VIP4, lab.backends)
+        lab.nginx[3].set_healthy(False)
+        tandem.wait_serving(VIP4, lab.backends[:3])
+        since = len(tandem.control.text())
+        lab.nginx[3].set_healthy(True)
+        tandem.control.wait_for_log(re.compile(rf"{re.escape(last.ipv4)}:80 is up"), since)
+        share = lambda: client.requests(lab, VIP4, 400).spread[last.name] / 400
+        shares = [share()]
+
+        def is_whole():
+            shares.append(share())
+            return shares[-1] > 0.2
+        wait_until(is_whole, f"a whole share: {shares}", 60)
+        assert shares[0] < 0.15, shares
+
+
+def flood(lab, flags, count):
+    """Packets of so many flows from addresses that nobody has, at full speed."""
+    lab.client.run(client.PYTHON, SUPPORT / "flood.py", VIP4, lab.lb.mac(), "--flags", str(flags),
+                   "--count", str(count))
+
+
+def looks_up_nothing(lab, tandem):
+    before = tandem.flows()["lookups"]
+    client.requests(lab, VIP4, 100)
+    return tandem.flows()["lookups"] == before
+
+
+def test_no_flood_washes_out_flows_nor_fills_memory_of_a_pool_at_rest(lab):
+    base = Config(lab.directory, flows_per_worker=2000, established_s=5)
+    first, second, third, _ = lab.backends
+    config = pool(base, first.ipv4, second.ipv4, third.ipv4)
+    config.services["web"].settings["flow_budget"] = '"50%"'
+    with Tandem(lab, config) as tandem:
+        tandem.wait_serving(VIP4, lab.backends[:3])
+        # The backends came one by one, which was a change of the pool.
+        wait_until(lambda: looks_up_nothing(lab, tandem), "a pool at rest", 60)
+        before = tandem.flows()
+        flood(lab, SYN, 20_000)
+        flood(lab, ACK, 20_000)
+        assert tandem.flows()["inserted"] == before["inserted"], "a pool at rest remembers nothing"
+
+        downloads = start_downloads(lab, 200)
+        config.services["web"].backends[0] = settings(first, state='"drain"')
+        change(tandem, config)
+        entries = lambda: tandem.flows()["established"]
+        wait_until(lambda: entries() > 30, "flows that are remembered")
+        flood(lab, SYN, 20_000)  # 100 for each download
+        flood(lab, ACK, 20_000)
+        after = tandem.flows()
+        assert after["evicted"] + after["refused_budget"] + after["refused_full"] > 1000, after
+        states = ("opening", "doubtful", "established", "closing")
+        # Half of a table of 4096 places, the power of two with room for 2000 flows.
+        assert sum(after[state] for state in states) <= 2048, after
+        ended = wait_ended(downloads, 200)
+        assert not [result for result in ended if result.get("sha256") not in digests(lab)]

@@ -2,6 +2,7 @@
 import dataclasses
 import re
 import subprocess
+import time
 
 import client
 import pytest
@@ -29,11 +30,15 @@ def test_a_reload_adds_a_backend_and_no_request_fails(lab, config, tandem_of_two
     tandem_of_two.wait_serving(VIP4, lab.backends)
 
 
-def test_a_reload_takes_a_backend_away_and_no_request_fails(lab, config, tandem):
+def test_a_reload_takes_a_backend_away_and_no_request_begun_after_it_fails(lab, config, tandem):
     with client.Stream(lab, VIP4, rate=200) as stream:
-        tandem.reload(with_backends(config, lab.backends[1:]))
+        since = tandem.reload(with_backends(config, lab.backends[1:]))
+        tandem.control.wait_for_log(re.compile("slots move"), since)
+        moved = time.monotonic()
         tandem.wait_serving(VIP4, lab.backends[1:])
-        assert not stream.stop().failed
+        # Those under way with a backend that goes without a drain go with it.
+        failed = stream.stop().failed
+        assert len(failed) <= 2 and not [result for result in failed if result["start"] > moved]
 
 
 def test_a_reload_adds_a_vip(lab, config, tandem):

@@ -25,7 +25,7 @@ def test_addresses_and_gateways_are_given_to_it_once(lab, config):
         def addresses():
             return {f"{info['local']}/{info['prefixlen']}"
                     for link in shown("address", "show", "dev", "tandem0", "scope", "global")
-                    for info in link.get("addr_info", [])}
+                    for info in link.get("addr_info", []) if info}
 
         def gateways():
             return {route.get("gateway") for family in ("-4", "-6")

@@ -30,6 +30,7 @@ class Service:
     backends: list  # addresses, or what stands in the file for a backend: { address = … }
     mode: str = "ipip"
     on_down: str = "rehash"
+    settings: dict = field(default_factory=dict)  # of the pool, beside these: key -> TOML value
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Config:
     directory: pathlib.Path
     services: dict = field(default_factory=dict)  # name -> Service
     device: str = "af_packet:eth0"
+    workers: int = 1
     addresses: list = field(default_factory=list)  # of the port, where the kernel knows of none
     gateways: list = field(default_factory=list)
     interval_ms: int = 200
@@ -45,6 +47,7 @@ class Config:
     rise: int = 2
     fall: int = 2
     established_s: int = 900  # how long a silent flow is remembered, and a transition lasts
+    flows_per_worker: int = 100_000
 
     @property
     def detection_ms(self):
@@ -55,9 +58,11 @@ class Config:
         return "\n".join([
             "[dataplane]",
             f'socket = "{self.directory}/dataplane.sock"',
+            f"workers = {self.workers}",
             "",
             "[flows]",
             f'established = "{self.established_s}s"',
+            f"per_worker = {self.flows_per_worker}",
             "",
             "[control]",
             f'state_dir = "{self.directory}/state"',
@@ -79,6 +84,7 @@ class Config:
                 f"[pool.{name}]",
                 f'mode = "{service.mode}"',
                 f'on_down = "{service.on_down}"',
+                *(f"{key} = {value}" for key, value in service.settings.items()),
                 'check = "web"',
                 "backends = [" + ", ".join(map(backend_text, service.backends)) + "]",
                 "",
@@ -147,6 +153,10 @@ class Tandem:
         """Generations, workers, ports."""
         return self.telemetry("/tandem/state")
 
+    def flows(self):
+        """Flows remembered by state, and what became of look-ups."""
+        return self.telemetry("/tandem/flows")
+
     def telemetry(self, question):
         """The answer of DPDK's telemetry socket."""
         path = self.lab.directory / "dpdk" / "tandem" / "dpdk_telemetry.v2"
@@ -159,7 +169,7 @@ class Tandem:
         def conserved():
             counters = self.counters()
             verdicts = sum(n for name, n in counters.items() if name not in NOT_VERDICTS)
-            return counters["received"] == verdicts > 0
+            return counters["received"] == verdicts
         wait_until(conserved, f"received = sum of verdicts, of {self.counters()}")
 
     def wait_serving(self, vip, nodes, seconds=30):

@@ -216,6 +216,22 @@ TEST_F(PickInTransition, APacketWithoutMemoryFollowsTheSlotAndIsNotRemembered) {
     EXPECT_EQ(memory_.statistics(0).lookups, 0U);
 }
 
+// Why flows must not wander between workers: conf/examples/complete.toml says which ports promise it.
+TEST_F(PickInTransition, AWorkerThatHasNotSeenAFlowsOpeningTakesItForAnOldOne) {
+    const FlowKey new_flow = random_flow();
+    EXPECT_EQ(send(new_flow, tcp::kSyn), 2);
+    tables::FlowMemory memory =
+        std::move(tables::FlowMemory::create(2, 1000, tables::Pages::kNormal).value());
+    FlowTracker other(memory, 1, {});
+    other.now = both_.now;
+    burst_.reset(0);
+    add(new_flow);
+    burst_.packets()[0].parsed.tcp_flags = tcp::kAck;
+    burst_.packets()[0].is_stateless = false;
+    pick(live_, other, burst_);
+    EXPECT_EQ(burst_.packets()[0].backend, 1);
+}
+
 TEST_F(PickInTransition, OnceItIsOverOnlyRememberedFlowsKeepTheSlotFromBeingSteady) {
     const FlowKey old_flow = random_flow();
     EXPECT_EQ(send(old_flow, tcp::kAck), 1);
