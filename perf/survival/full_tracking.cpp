@@ -19,7 +19,10 @@ std::uint16_t idle_s(const tables::FlowTimeouts& timeouts, FlowState state) {
 }  // namespace
 
 FullTracking::FullTracking(std::uint64_t bytes, const tables::FlowTimeouts& timeouts)
-    : places_(bytes / kEntryBytes), timeouts_(timeouts) {
+    : places_(bytes / kEntryBytes),
+      timeouts_(timeouts),
+      open_(entries_.new_list()),
+      closing_(entries_.new_list()) {
     use_.bytes = bytes;
 }
 
@@ -29,28 +32,23 @@ void FullTracking::adopt(const Tables& tables, CoarseTime /*now*/) {
 
 BackendIndex FullTracking::forward(const Arrival& packet, CoarseTime now) {
     const BackendIndex owner = (*tables_->maglev)[slot_of(packet, tables_->maglev->size())];
-    const auto known = entries_.find(packet.flow);
-    if (known != entries_.end()) {
-        const auto entry = known->second;
-        const bool may_serve = tables_->backends[entry->backend].serves_flows != 0;
-        if (!may_serve) entry->backend = owner;
-        List& from = entry->is_closing ? closing_ : open_;
-        entry->is_closing |= packet.signal.closes;
-        entry->used_at = now;
-        List& to = entry->is_closing ? closing_ : open_;
-        to.splice(to.end(), from, entry);
-        return entry->backend;
+    if (const auto known = by_flow_.find(packet.flow); known != by_flow_.end()) {
+        Entry& entry = entries_[known->second];
+        if (tables_->backends[entry.backend].serves_flows == 0) entry.backend = owner;
+        entry.is_closing |= packet.signal.closes;
+        entry.used_at = now;
+        entries_.use(entry.is_closing ? closing_ : open_, known->second);
+        return entry.backend;
     }
     if (owner == tables::kNoBackend) return owner;
-    if (entries_.size() == places_) {
-        forget_first(closing_.empty() ? open_ : closing_);
+    if (by_flow_.size() == places_) {
+        forget_first(entries_.is_empty(closing_) ? open_ : closing_);
         ++use_.evicted;
     }
-    List& to = packet.signal.closes ? closing_ : open_;
-    to.push_back({packet.flow, owner, packet.signal.closes, now});
-    entries_.emplace(packet.flow, std::prev(to.end()));
+    const Entry entry{packet.flow, now, owner, packet.signal.closes};
+    by_flow_.emplace(packet.flow, entries_.append(entry.is_closing ? closing_ : open_, entry));
     ++use_.inserted;
-    use_.entries = entries_.size();
+    use_.entries = by_flow_.size();
     use_.entries_peak = std::max(use_.entries_peak, use_.entries);
     return owner;
 }
@@ -60,14 +58,15 @@ void FullTracking::tick(CoarseTime now) {
     while (is_idle(closing_, idle_s(timeouts_, FlowState::kClosing), now)) forget_first(closing_);
 }
 
-bool FullTracking::is_idle(const List& list, std::uint16_t seconds, CoarseTime now) {
-    return !list.empty() && now - list.front().used_at > seconds;
+bool FullTracking::is_idle(EntryNumber list, std::uint16_t seconds, CoarseTime now) const {
+    return !entries_.is_empty(list) && now - entries_[entries_.first(list)].used_at > seconds;
 }
 
-void FullTracking::forget_first(List& list) {
-    entries_.erase(list.front().flow);
-    list.pop_front();
-    use_.entries = entries_.size();
+void FullTracking::forget_first(EntryNumber list) {
+    const EntryNumber first = entries_.first(list);
+    by_flow_.erase(entries_[first].flow);
+    entries_.erase(first);
+    use_.entries = by_flow_.size();
 }
 
 }  // namespace tandem::survival

@@ -6,10 +6,10 @@
 // alone take in Tandem's table.
 #pragma once
 
-#include <list>
-#include <unordered_map>
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "perf/survival/balancer.h"
+#include "perf/survival/recency.h"
 
 namespace tandem::survival {
 
@@ -25,22 +25,22 @@ class FullTracking final : public Balancer {
 
   private:
     struct Entry {
-        std::uint64_t flow;
-        tables::BackendIndex backend;
-        bool is_closing;
-        CoarseTime used_at;
+        std::uint64_t flow = 0;
+        CoarseTime used_at = 0;
+        tables::BackendIndex backend = tables::kNoBackend;
+        bool is_closing = false;
     };
-    using List = std::list<Entry>;  ///< the one that was silent longest first
 
-    void forget_first(List& list);
-    static bool is_idle(const List& list, std::uint16_t seconds, CoarseTime now);
+    [[nodiscard]] bool is_idle(EntryNumber list, std::uint16_t seconds, CoarseTime now) const;
+    void forget_first(EntryNumber list);
 
     const Tables* tables_ = nullptr;
     std::uint64_t places_;
     tables::FlowTimeouts timeouts_;
-    List open_;
-    List closing_;
-    std::unordered_map<std::uint64_t, List::iterator> entries_;
+    RecencyLists<Entry> entries_;
+    EntryNumber open_;
+    EntryNumber closing_;
+    boost::unordered_flat_map<std::uint64_t, EntryNumber> by_flow_;
     TableUse use_;
 };
 
