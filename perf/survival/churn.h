@@ -22,8 +22,8 @@ namespace tandem::survival {
 
 /// A minute, of the whole fleet.
 ///
-/// By default every one of a thousand backends has an outage about three times a day, and six of
-/// ten are drained and a few replaced each day: much for a fleet at rest, and little for an hour in
+/// By default each of a thousand backends has an outage about three times a day, seven of ten are
+/// drained and three of ten replaced each day: more than a fleet at rest sees, less than one to
 /// which a new release is rolled out.
 struct ChurnRates {
     double outages = 2;

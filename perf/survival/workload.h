@@ -24,7 +24,7 @@ struct WorkloadShape {
     std::uint32_t connections = 200'000;  ///< at a time, in the mean
     std::uint32_t new_per_second = 10'000;
     std::uint32_t lifetime_s_max = 7200;
-    std::uint32_t silence_s_max = 899;  ///< below what flow tables remember
+    std::uint32_t silence_s_max = 900;  ///< no longer than flow tables remember
 };
 
 class Workload {
