@@ -1,0 +1,75 @@
+"""How many connections survive what happens to their backends: a trace, simulated from one seed.
+
+Connections come and go (by default 200,000 at a time, 10,000 new a second; lifetimes and silences
+heavy-tailed) while 1000 backends fail, restart, are drained, added, removed and weighed anew, all at
+random and overlapping (perf/survival/churn.h has the rates). Four ways of balancing forward the same
+packets: Maglev alone, its table filled anew over those that serve; Maglev with a flow table that
+remembers every flow; and Tandem's own code: the table function, slots, flow rules and flow table.
+Full tracking and Tandem run twice: with flow tables of the default size, and in a thirty-second of
+that memory. Full tracking there evicts the flow that was silent longest.
+
+broken      a packet went to another backend, or to none, although the backend that had accepted the
+            connection could still serve it: it is configured, up (draining or not), and its server
+            has not restarted, been down at an earlier packet, or been removed since. That is what
+            the design's rules call "may serve", with `on_down = "rehash"`: who is down at the
+            moment of a packet serves nothing, who was down between two packets only does.
+lost        its backend could not serve it: no fault of the balancer
+tracked     entries of the flow table that were in use at most, those included that had expired and
+            were not swept yet
+no room     flows that Tandem should have remembered and could not; only then may it break any
+
+No connection is silent for longer than flow tables remember (900 s): such a one is beyond what any
+of them promises. A removal ends a backend's connections for good, even if it is added again. Health
+is known at once, alike to all: detection is not what is measured. A connection that broke or was
+lost sends nothing more, and does not come back as a new one.
+"""
+import json
+import subprocess
+
+import programs
+
+ROUNDS = 1  # the same seed gives the same figures
+OPTIONS = ("seed", "hours", "churn")
+PROGRAM = programs.BUILD / "perf" / "survival" / "perf_survival"
+SECONDS = 600
+COLUMNS = {"maglev": "Maglev", "full": "full tracking", "tandem": "Tandem",
+           "small_full": "full, small", "small_tandem": "Tandem, small"}
+ROWS = {"broken": "broken", "lost": "lost", "opened": "opened", "table_bytes": "flow table, KiB",
+        "tracked_peak": "tracked, peak", "inserted": "inserted", "evicted": "evicted",
+        "no_room": "no room"}
+
+
+def check_built():
+    if not PROGRAM.exists():
+        raise programs.Trouble(f"{PROGRAM} is missing: ninja -C {programs.BUILD} "
+                               f"{PROGRAM.relative_to(programs.BUILD)}")
+
+
+def measure(_seconds, _rounds, seed, hours, churn):
+    seconds = SECONDS if hours is None else round(hours * 3600)
+    command = [PROGRAM, f"--seed={seed}", f"--seconds={seconds}", f"--churn={churn}"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        raise programs.Trouble(f"{PROGRAM.name} ended with {done.returncode}")
+    figures = json.loads(done.stdout)
+    print(f"survival: seed {seed}, {seconds} s, churn {churn:g}: {figures['packets']} packets, at "
+          f"most {figures['connections_peak']} connections at a time; backends went down "
+          f"{figures['went_down']} times, {figures['restarted']} of them to restart; "
+          f"{figures['drained']} drains, {figures['added']} additions, {figures['removed']} "
+          f"removals, {figures['reweighted']} new weights")
+    show("", COLUMNS.values())
+    for row, name in ROWS.items():
+        show(name, [value(row, figures[f"{column}_{row}"]) for column in COLUMNS])
+    share = figures["tandem_tracked_peak"] / figures["full_tracked_peak"]
+    print(f"Tandem tracked {share:.1%} of what full tracking did; at most "
+          f"{figures['tandem_unsteady_slots_peak'] / figures['slots']:.1%} of the slots were not "
+          f"steady")
+    return figures
+
+
+def value(row, figure):
+    return figure // 1024 if row == "table_bytes" else figure
+
+
+def show(name, cells):
+    print(f"{name:>16}" + "".join(f"{cell:>15}" for cell in cells), flush=True)
