@@ -216,7 +216,8 @@ TEST_F(PickInTransition, APacketWithoutMemoryFollowsTheSlotAndIsNotRemembered) {
     EXPECT_EQ(memory_.statistics(0).lookups, 0U);
 }
 
-// Why flows must not wander between workers: conf/examples/complete.toml says which ports promise it.
+// Why flows must not wander between workers: conf/examples/complete.toml says which ports promise
+// it.
 TEST_F(PickInTransition, AWorkerThatHasNotSeenAFlowsOpeningTakesItForAnOldOne) {
     const FlowKey new_flow = random_flow();
     EXPECT_EQ(send(new_flow, tcp::kSyn), 2);
