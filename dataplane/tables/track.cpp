@@ -41,12 +41,13 @@ Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const Slot& slot,
     return {flow.backend(), true};
 }
 
-bool counts_as_new(const SlotNow& at, const FlowSignal& signal, const TrackRules& rules,
-                   CoarseTime now) {
-    if (signal.opens) return true;
+/// Where a packet goes that opens nothing, if no more is known than its slot.
+BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBackend> backends,
+                          const TrackRules& rules, CoarseTime now) {
     // A worker's clock may be a little behind the one that the change was noted by.
     const auto since = static_cast<std::int32_t>(now - at.changed_at);
-    return signal.is_udp && since > static_cast<std::int64_t>(rules.udp_idle);
+    const bool counts_as_new = is_udp && since > static_cast<std::int64_t>(rules.udp_idle);
+    return !counts_as_new && may_serve(at.slot.steady, backends) ? at.slot.steady : at.slot.owner;
 }
 
 }  // namespace
@@ -58,12 +59,13 @@ Tracked track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
         return go_on(flows, *flow, at.slot, signal, backends, now);
     }
     if (!at.slot.is_in_transition()) return {at.slot.owner, false};
-    const bool stays =
-        !counts_as_new(at, signal, rules, now) && may_serve(at.slot.steady, backends);
-    const BackendIndex backend = stays ? at.slot.steady : at.slot.owner;
-    const bool is_remembered =
-        backend != kNoBackend && flows.insert(flow_hash, backend, state_at_first(signal), now);
-    return {backend, is_remembered};
+    const BackendIndex without = unremembered(at, signal.is_udp, backends, rules, now);
+    const BackendIndex backend = signal.opens ? at.slot.owner : without;
+    if (backend == kNoBackend) return {kNoBackend, false};
+    if (flows.insert(flow_hash, backend, state_at_first(signal), now)) return {backend, true};
+    // No room: it opens where its next packets will go, or they would be the first to be answered
+    // by somebody who does not know it.
+    return {without, false};
 }
 
 }  // namespace tandem::tables

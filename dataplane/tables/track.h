@@ -10,6 +10,10 @@
 //                 any other                 the steady owner if that may     remembered
 //                                           serve it, else the slot's owner
 //   unknown, slot not in transition         the slot's owner                 not remembered
+//
+// What finds no room to be remembered goes where any other packet of an unknown flow goes, an
+// opening one as well: the flow then has one backend for as long as the slot's steady owner may
+// serve and the transition lasts.
 #pragma once
 
 #include <optional>

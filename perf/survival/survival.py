@@ -16,7 +16,15 @@ broken      a packet went to another backend, or to none, although the backend t
 lost        its backend could not serve it: no fault of the balancer
 tracked     entries of the flow table that were in use at most, those included that had expired and
             were not swept yet
-no room     flows that Tandem should have remembered and could not; only then may it break any
+evicted     of Tandem: entries of connections of which one packet had been seen, for others
+no room     flows that Tandem should have remembered and could not. Only with these and evictions
+            may it break any
+
+What Tandem tracks follows from how much happens, not from how many connect: about the share of the
+slots that changed in the last 15 minutes. An outage or a drain changes 0.1 % of them, an addition, a
+removal or a new configured weight 0.4 to 0.7 %. With the default rates that comes to 7 to 8 % of
+full tracking's entries after 10 minutes, and peaks of 12 to 14 % in an hour; with a quarter of the
+rates to 3 %, with four times to 22 %, with sixteen times to 64 %.
 
 No connection is silent for longer than flow tables remember (900 s): such a one is beyond what any
 of them promises. A removal ends a backend's connections for good, even if it is added again. Health

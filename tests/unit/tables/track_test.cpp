@@ -152,6 +152,19 @@ TEST_F(Track, WhereNobodyServesThereIsNoBackendAndNothingIsRemembered) {
     EXPECT_EQ(send(kAck), kOld) << "and it has not been given away";
 }
 
+// A flow opened at the owner, and not remembered there, would send its next packet to the steady
+// one and be reset: no new connection would come about for as long as the table is full.
+TEST_F(Track, AFlowThatFindsNoRoomOpensWhereItsNextPacketsWillGo) {
+    flows_->set_pools({0xffff, 0, 0, 0}, {0});
+    for (const FlowSignal& signal : {kSyn, kAck, kData, kFin}) EXPECT_EQ(send(signal), kOld);
+    for (const FlowSignal& signal : {kQuicInitial, kDatagram}) EXPECT_EQ(send(signal), kOld);
+    now_ = kNow + 31;
+    for (const FlowSignal& signal : {kQuicInitial, kDatagram}) EXPECT_EQ(send(signal), kNew);
+    backends_[kOld].serves_flows = 0;
+    for (const FlowSignal& signal : {kSyn, kAck, kData, kFin}) EXPECT_EQ(send(signal), kNew);
+    EXPECT_EQ(flows_.entries(), 0U);
+}
+
 TEST_F(Track, ABackendThatIsNotThereServesNothing) {
     slot_.steady = 99;
     EXPECT_EQ(send(kAck), kNew);
