@@ -47,6 +47,7 @@ neighbours = {{ "10.0.0.254" = "02:00:00:00:00:fe", "fd00::fe" = "02:00:00:00:00
 mode = "ipip"
 check = "none"
 transition_hold = "2h"
+slots = 131101
 backends = [{backends}]
 [vip.web]
 listen = "{vip}"
