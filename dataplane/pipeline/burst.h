@@ -57,7 +57,7 @@ class Burst {
     }
 
     /// Asks `decide` about every packet: std::nullopt-like `true` keeps it, in order; a verdict
-    /// sees it off. The only place where packets leave a burst, besides depart_all().
+    /// sees it off. Packets leave a burst here, in depart_sent() and in depart_all() only.
     template <class Decide>
     void advance(Decide&& decide) {
         // Locals: what `decide` writes might be our own fields, for all the compiler knows.

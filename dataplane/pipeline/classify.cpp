@@ -14,15 +14,8 @@ bool is_group_mac(const std::uint8_t* mac) {
 
 Burst::Decision find_flow_vip(const tables::VipTable& vips, Packet& packet) {
     const FlowKey& key = packet.parsed.key;
-    const std::uint16_t port = ntohs(key.destination_port);
-    const tables::VipEntry* exact = vips.find_exact(key.destination, key.protocol, port);
-    if (exact != nullptr) [[likely]] {
-        packet.vip = exact->vip;
-        packet.pool = exact->pool;
-        packet.is_stateless = exact->udp_is_stateless != 0;
-        return Burst::stay();
-    }
-    const tables::VipTable::Match match = vips.find_wide(key.destination, key.protocol, port);
+    const tables::VipTable::Match match =
+        vips.find(key.destination, key.protocol, ntohs(key.destination_port));
     if (match.vip == tables::kNoVip) {
         return match.address_is_vip ? Verdict::kNoService : Verdict::kPunted;
     }

@@ -69,14 +69,7 @@ class VipTable {
     /// `port` in host order.
     [[nodiscard]] Match find(const IpAddress& address, std::uint8_t protocol,
                              std::uint16_t port) const {
-        const VipEntry* exact = find_exact(address, protocol, port);
-        if (exact != nullptr) return {exact->vip, exact->pool, true, exact->udp_is_stateless != 0};
-        return find_wide(address, protocol, port);
-    }
-    /// Among single ports on single addresses only: nearly every packet's VIP. nullptr: none.
-    [[nodiscard]] const VipEntry* find_exact(const IpAddress& address, std::uint8_t protocol,
-                                             std::uint16_t port) const {
-        if (exact_.empty()) return nullptr;
+        if (exact_.empty()) return find_wide(address, protocol, port);
         const std::size_t mask = exact_.size() - 1;
         const std::size_t first = hash(address, port, protocol);
         for (std::size_t probe = 0; probe <= mask; ++probe) {
@@ -84,14 +77,11 @@ class VipTable {
             if (entry.used == 0) break;
             if (entry.port_first == port && entry.protocol == protocol &&
                 entry.address == address) {
-                return &entry;
+                return {entry.vip, entry.pool, true, entry.udp_is_stateless != 0};
             }
         }
-        return nullptr;
+        return find_wide(address, protocol, port);
     }
-    /// Among all others: networks, ranges of ports, all ports.
-    [[nodiscard]] Match find_wide(const IpAddress& address, std::uint8_t protocol,
-                                  std::uint16_t port) const;
     /// Whether any VIP has this address: ARP, neighbour discovery and ping ask that.
     [[nodiscard]] bool has_address(const IpAddress& address) const {
         return find_wide(address, 0, 0).address_is_vip;
@@ -100,6 +90,8 @@ class VipTable {
     static std::size_t hash(const IpAddress& address, std::uint16_t port, std::uint8_t protocol);
 
   private:
+    [[nodiscard]] Match find_wide(const IpAddress& address, std::uint8_t protocol,
+                                  std::uint16_t port) const;
     [[nodiscard]] const VipEntry* find_network(const IpAddress& network, std::uint8_t length) const;
 
     std::span<const VipEntry> exact_;

@@ -2,10 +2,9 @@
 //
 // broken   a packet went to another backend, or to none, although the backend that had accepted the
 //          connection could still serve it (Fleet::may_serve, at the moment of the packet)
-// lost     its backend was down, removed, or had restarted: nobody could have served it. One that
-// is
-//          down counts as gone only for connections that send just then; those that are silent
-//          while it is away go on when it is back
+// lost     its backend was down, removed, or had restarted: nobody could have served it. Being down
+//          counts only for connections that send just then; those that are silent while it is away
+//          go on when it is back
 //
 // Either ends the connection here: its further packets are not sent.
 #pragma once

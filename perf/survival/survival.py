@@ -36,9 +36,8 @@ import subprocess
 
 import programs
 
-ROUNDS = 1  # the same seed gives the same figures
-OPTIONS = ("seed", "hours", "churn")
 PROGRAM = programs.BUILD / "perf" / "survival" / "perf_survival"
+PROGRAMS = (PROGRAM,)
 SECONDS = 600
 COLUMNS = {"maglev": "Maglev", "full": "full tracking", "tandem": "Tandem",
            "small_full": "full, small", "small_tandem": "Tandem, small"}
@@ -47,13 +46,8 @@ ROWS = {"broken": "broken", "lost": "lost", "opened": "opened", "table_bytes": "
         "no_room": "no room"}
 
 
-def check_built():
-    if not PROGRAM.exists():
-        raise programs.Trouble(f"{PROGRAM} is missing: ninja -C {programs.BUILD} "
-                               f"{PROGRAM.relative_to(programs.BUILD)}")
-
-
-def measure(_seconds, _rounds, seed, hours, churn):
+def measure(options):
+    seed, hours, churn = options.seed, options.hours, options.churn
     seconds = SECONDS if hours is None else round(hours * 3600)
     command = [PROGRAM, f"--seed={seed}", f"--seconds={seconds}", f"--churn={churn}"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)

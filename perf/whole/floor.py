@@ -18,33 +18,45 @@ import packets
 import programs
 
 ROUNDS = 7
+PROGRAMS = (programs.DATAPLANE, programs.CONTROL)
 FLOWS = 4096
 WARM_SECONDS = 0.5
 MAC = "02:70:63:61:70:00"  # of DPDK's first net_pcap port
 
 
-def tandem_rate(config, seconds):
+def forwarding_rate(tandem, seconds, after=0):
+    """Packets a second of CPU time, all of them forwarded; counted from when `after` have passed."""
+    programs.wait_until(lambda: tandem.packets() > after, "packets", tandem.running)
+    time.sleep(WARM_SECONDS)
+    before = tandem.counters()
+    pps = programs.rate(tandem.packets, tandem.dataplane.worker_seconds, seconds)
+    received, verdicts = programs.verdicts_between(before, tandem.counters())
+    # The counters are read one after the other while packets flow.
+    strays = abs(received - verdicts.get("forwarded", 0))
+    if verdicts.keys() != {"forwarded"} or strays > received / 1000:
+        raise programs.Trouble(f"not every packet was forwarded: {received}, {verdicts}")
+    return pps
+
+
+def tandem_rate(config, seconds, after=0):
     with programs.Tandem(config) as tandem:
-        programs.wait_until(lambda: tandem.packets() > 0, "packets", tandem.running)
-        time.sleep(WARM_SECONDS)
-        before = tandem.counters()
-        pps = programs.rate(tandem.packets, tandem.dataplane.worker_seconds, seconds)
-        received, verdicts = programs.verdicts_between(before, tandem.counters())
-        # The counters are read one after the other while packets flow.
-        strays = abs(received - verdicts.get("forwarded", 0))
-        if verdicts.keys() != {"forwarded"} or strays > received / 1000:
-            raise programs.Trouble(f"not every packet was forwarded: {received}, {verdicts}")
-        return pps
+        return forwarding_rate(tandem, seconds, after)
 
 
-def testpmd_rate(device, seconds):
-    with programs.Testpmd(f"net_pcap_wan,{device}", "--forward-mode=macswap") as program:
-        programs.wait_until(lambda: program.packets() > 0, "packets", [program])
+def testpmd_rate(device, seconds, after=0, **memory):
+    with programs.Testpmd(f"net_pcap_wan,{device}", "--forward-mode=macswap", **memory) as program:
+        programs.wait_until(lambda: program.packets() > after, "packets", [program])
         time.sleep(WARM_SECONDS)
         return programs.rate(program.packets, program.worker_seconds, seconds)
 
 
-def measure(seconds, rounds):
+def above(floor, rate):
+    """Nanoseconds that a packet takes longer than at the other of two rates."""
+    return 1e9 / rate - 1e9 / floor
+
+
+def measure(options):
+    seconds, rounds = options.seconds, options.rounds or ROUNDS
     pages = "huge" if programs.huge_pages() else "normal"
     print(f"floor: {FLOWS} TCP flows, 60-byte frames, ipip over 3 backends, one worker, {pages} "
           f"pages; {rounds} rounds of {seconds:g} s each, in turn")
@@ -57,7 +69,7 @@ def measure(seconds, rounds):
         results = []
         for number in range(1, rounds + 1):
             tandem, testpmd = tandem_rate(config, seconds), testpmd_rate(device, seconds)
-            results.append((tandem / 1e6, testpmd / 1e6, 1e9 / tandem - 1e9 / testpmd))
+            results.append((tandem / 1e6, testpmd / 1e6, above(testpmd, tandem)))
             show(number, results[-1])
     middle = [statistics.median(column) for column in zip(*results)]
     show("median", middle)

@@ -35,6 +35,7 @@ import programs
 from lab import Lab
 
 ROUNDS = 3
+PROGRAMS = (programs.DATAPLANE, programs.CONTROL)
 FLOWS = 4096
 FLOWGEN_VIP = "10.253.0.0/16:1001/udp"    # flowgen.c: cfg_ip_dst, cfg_udp_dst
 FLOWGEN_MAC = "00:01:02:03:04:01"         # cfg_ether_dst
@@ -193,7 +194,8 @@ def median(loads):
     return Load(*(None if None in column else statistics.median(column) for column in columns))
 
 
-def measure(seconds, rounds):
+def measure(options):
+    seconds, rounds = options.seconds, options.rounds or ROUNDS
     print(f"load: {FLOWS} flows, 60-byte frames, ipip over 3 backends, one worker; "
           f"{rounds} rounds of {seconds:g} s each, in turn; Mpps")
     print(f"{'link':<15} {'device':<8} {'round':>6} " +

@@ -2,15 +2,10 @@
 import random
 import struct
 
+from scapy.utils import checksum
+
 VIP = "203.0.113.10:80/tcp"
 VIP6 = "[2001:db8:1::10]:80/tcp"
-
-
-def checksum(header):
-    total = sum(struct.unpack(f"!{len(header) // 2}H", header))
-    while total > 0xffff:
-        total = (total & 0xffff) + (total >> 16)
-    return total ^ 0xffff
 
 
 def frame(number, mac):

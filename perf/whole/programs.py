@@ -27,7 +27,7 @@ MBUFS = 16383
 NOT_VERDICTS = {"received", "received_bytes", "loops", "busy_loops"}
 
 
-# {{directory}} is for Tandem() to fill in.
+# {{directory}} is for Tandem() to fill in. All backends are behind one gateway, of either family.
 CONFIG = """\
 [dataplane]
 socket = "{{directory}}/dataplane.sock"
@@ -35,17 +35,20 @@ memory = "{memory}"
 packet_memory = "{mib}MiB"
 poll = "busy"
 workers = 1
+[flows]
+{flows}
 [control]
 state_dir = "{{directory}}/state"
 [port.wan]
 device = "{device}"
-address = "10.0.0.1/24"
-neighbours = {{ "10.0.0.11" = "02:00:00:00:00:11", "10.0.0.12" = "02:00:00:00:00:12", \
-"10.0.0.13" = "02:00:00:00:00:13" }}
+address = ["10.0.0.1/24", "fd00::1/64"]
+gateway = ["10.0.0.254", "fd00::fe"]
+neighbours = {{ "10.0.0.254" = "02:00:00:00:00:fe", "fd00::fe" = "02:00:00:00:00:fe" }}
 [pool.web]
 mode = "ipip"
 check = "none"
-backends = ["10.0.0.11:80", "10.0.0.12:80", "10.0.0.13:80"]
+backends = [{backends}]
+{pool}
 [vip.web]
 listen = "{listen}"
 pool = "web"
@@ -63,14 +66,19 @@ def huge_pages(mib=2 * MEMORY_MIB):
     return path.exists() and int(path.read_text()) * 2 >= mib
 
 
-def config(device, listen):
-    """Tandem's configuration: one port, one worker, one VIP, IP-in-IP to three backends."""
-    return CONFIG.format(memory="huge" if huge_pages() else "normal", mib=MEMORY_MIB,
-                         device=device, listen=listen)
+THREE_BACKENDS = [f'"10.1.0.{number}:80"' for number in (11, 12, 13)]
 
 
-def check_built():
-    for program in (DATAPLANE, CONTROL):
+def config(device, listen, backends=THREE_BACKENDS, huge=None, mib=MEMORY_MIB, flows="", pool=""):
+    """Tandem's configuration: one port, one worker, one VIP, IP-in-IP to `backends` as they stand in
+    the file. `flows` and `pool`: further lines of those sections."""
+    huge = huge_pages() if huge is None else huge
+    return CONFIG.format(memory="huge" if huge else "normal", mib=mib, device=device, listen=listen,
+                         backends=", ".join(backends), flows=flows, pool=pool)
+
+
+def check_built(*paths):
+    for program in paths:
         if not program.exists():
             raise Trouble(f"{program} is missing: meson setup {BUILD} && ninja -C {BUILD}")
 

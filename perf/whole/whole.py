@@ -13,51 +13,24 @@ sysctl vm.nr_hugepages=1600.
 """
 import statistics
 import tempfile
-import time
 
+import floor
 import packets
 import programs
 
 ROUNDS = 5
+PROGRAMS = (programs.DATAPLANE, programs.CONTROL)
 FLOWS = 1_000_000
 BACKENDS = 1000
 MAC = "02:70:63:61:70:00"  # of DPDK's first net_pcap port
 MBUFS = FLOWS + 50_000
-WARM_SECONDS = 1
 FOUND_MIN = 0.999  # of the flows in transition
-
-CONFIG = """\
-[dataplane]
-socket = "{{directory}}/dataplane.sock"
-memory = "{memory}"
-packet_memory = "{mib}MiB"
-poll = "busy"
-workers = 1
-[flows]
-per_worker = {flows}
-established = "2h"
-[control]
-state_dir = "{{directory}}/state"
-[port.wan]
-device = "{device}"
-address = ["10.0.0.1/24", "fd00::1/64"]
-gateway = ["10.0.0.254", "fd00::fe"]
-neighbours = {{ "10.0.0.254" = "02:00:00:00:00:fe", "fd00::fe" = "02:00:00:00:00:fe" }}
-[pool.web]
-mode = "ipip"
-check = "none"
-transition_hold = "2h"
-slots = 131101
-backends = [{backends}]
-[vip.web]
-listen = "{vip}"
-pool = "web"
-"""
-
 
 def backend(network, number, is_v6):
     high, low = divmod(number, 250)
-    return f"[fd{network:02x}::{high:x}:{low + 1:x}]:80" if is_v6 else f"10.{network}.{high}.{low + 1}:80"
+    if is_v6:
+        return f"[fd{network:02x}::{high:x}:{low + 1:x}]:80"
+    return f"10.{network}.{high}.{low + 1}:80"
 
 
 def backends(network, is_v6, drained=False):
@@ -78,14 +51,14 @@ class Setting:
         self.mib = 2800 if self.huge else 4400
 
     def config(self, backends):
-        return CONFIG.format(memory="huge" if self.huge else "normal", mib=self.mib,
-                             flows=FLOWS * 3 // 2, device=f"pcap:{self.device}",
-                             vip=packets.VIP6 if self.is_v6 else packets.VIP,
-                             backends=", ".join(backends))
+        # As many slots whatever becomes of the backends: with others no flow would be remembered.
+        return programs.config(f"pcap:{self.device}", packets.VIP6 if self.is_v6 else packets.VIP,
+                               backends, self.huge, self.mib,
+                               flows=f'per_worker = {FLOWS * 3 // 2}\nestablished = "2h"',
+                               pool='transition_hold = "2h"\nslots = 131101')
 
     def steady(self, seconds):
-        with programs.Tandem(self.config(backends(1, self.is_v6))) as tandem:
-            return self.rate(tandem, seconds)
+        return floor.tandem_rate(self.config(backends(1, self.is_v6)), seconds, FLOWS)
 
     def transition(self, seconds):
         with programs.Tandem(self.config(backends(1, self.is_v6))) as tandem:
@@ -95,37 +68,24 @@ class Setting:
             programs.wait_until(lambda: tandem.flows()["established"] > FLOWS * FOUND_MIN,
                                 "memory of all flows", tandem.running)
             before = tandem.flows()
-            rate = self.rate(tandem, seconds)
+            rate = floor.forwarding_rate(tandem, seconds, FLOWS)
             after = tandem.flows()
             lookups, hits = (after[key] - before[key] for key in ("lookups", "hits"))
             if lookups == 0 or hits < lookups * FOUND_MIN:
                 raise programs.Trouble(f"{hits} of {lookups} flows were found")
             return rate
 
-    def rate(self, tandem, seconds):
-        programs.wait_until(lambda: tandem.packets() > FLOWS, "packets", tandem.running)
-        time.sleep(WARM_SECONDS)
-        before = tandem.counters()
-        pps = programs.rate(tandem.packets, tandem.dataplane.worker_seconds, seconds)
-        received, verdicts = programs.verdicts_between(before, tandem.counters())
-        strays = abs(received - verdicts.get("forwarded", 0))  # read while packets flow
-        if verdicts.keys() != {"forwarded"} or strays > received / 1000:
-            raise programs.Trouble(f"not every packet was forwarded: {received}, {verdicts}")
-        return pps
-
     def testpmd(self, seconds):
-        with programs.Testpmd(f"net_pcap_wan,{self.device}", "--forward-mode=macswap",
-                              huge=self.huge, mib=self.mib, mbufs=MBUFS) as program:
-            programs.wait_until(lambda: program.packets() > FLOWS, "packets", [program])
-            time.sleep(WARM_SECONDS)
-            return programs.rate(program.packets, program.worker_seconds, seconds)
+        return floor.testpmd_rate(self.device, seconds, FLOWS, huge=self.huge, mib=self.mib,
+                                  mbufs=MBUFS)
 
 
 COLUMNS = ["testpmd Mpps", "steady", "above ns", "transition", "above ns", "testpmd6", "steady6",
            "above ns"]
 
 
-def measure(seconds, rounds):
+def measure(options):
+    seconds, rounds = options.seconds, options.rounds or ROUNDS
     with tempfile.TemporaryDirectory(prefix=programs.SCRATCH) as scratch:
         v4, v6 = Setting(scratch, False), Setting(scratch, True)
         print(f"whole: {FLOWS} TCP flows, {BACKENDS} backends, ipip, one worker, "
@@ -133,11 +93,12 @@ def measure(seconds, rounds):
         print(f"{'round':>6}" + "".join(f"{name:>14}" for name in COLUMNS))
         results = []
         for number in range(1, rounds + 1):
-            floor, steady, transition = v4.testpmd(seconds), v4.steady(seconds), v4.transition(seconds)
-            floor6, steady6 = v6.testpmd(seconds), v6.steady(seconds)
-            results.append((floor / 1e6, steady / 1e6, above(floor, steady), transition / 1e6,
-                            above(floor, transition), floor6 / 1e6, steady6 / 1e6,
-                            above(floor6, steady6)))
+            testpmd, steady, transition = (way(seconds) for way in (v4.testpmd, v4.steady,
+                                                                    v4.transition))
+            testpmd6, steady6 = v6.testpmd(seconds), v6.steady(seconds)
+            results.append((testpmd / 1e6, steady / 1e6, floor.above(testpmd, steady),
+                            transition / 1e6, floor.above(testpmd, transition), testpmd6 / 1e6,
+                            steady6 / 1e6, floor.above(testpmd6, steady6)))
             show(number, results[-1])
     middle = [statistics.median(column) for column in zip(*results)]
     show("median", middle)
@@ -145,10 +106,6 @@ def measure(seconds, rounds):
             "transition_v4_above_floor_ns": round(middle[4], 3),
             "steady_v6_above_floor_ns": round(middle[7], 3),
             "testpmd_v4_mpps": round(middle[0], 3), "testpmd_v6_mpps": round(middle[5], 3)}
-
-
-def above(floor, rate):
-    return 1e9 / rate - 1e9 / floor
 
 
 def show(name, result):

@@ -9,11 +9,12 @@ import layering
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDERS = ("dataplane", "control", "healthcheck", "conf", "tests", "perf")
+PRODUCT = ("dataplane", "control", "healthcheck", "conf")
+FOLDERS = (*PRODUCT, "tests", "perf")
 
 
-def sources(*suffixes):
-    return sorted(path.relative_to(ROOT) for folder in FOLDERS
+def sources(*suffixes, folders=FOLDERS):
+    return sorted(path.relative_to(ROOT) for folder in folders
                   for path in (ROOT / folder).rglob("*") if path.suffix in suffixes)
 
 
@@ -44,7 +45,7 @@ def test_everything_is_formatted():
 
 
 def first_included(path):
-    """What a file includes before anything else; that header the build has compiled alone."""
+    """What a file includes before anything else."""
     match = re.search(r'^#include [<"](.*)[>"]', (ROOT / path).read_text(), re.MULTILINE)
     return match[1] if match else None
 
@@ -59,7 +60,8 @@ def test_every_header_compiles_alone():
     dpdk = subprocess.run(["pkg-config", "--cflags", "libdpdk"], check=True, capture_output=True,
                           text=True).stdout.replace("-I", "-isystem").split()
     flags = ["-std=c++20", "-Wall", "-Werror", "-I.", *dpdk, "-march=x86-64-v3", "-maes"]
-    compiled = {first_included(path) for path in sources(".cpp")}
+    # The release build has compiled these alone; those of tests share a translation unit.
+    compiled = {first_included(path) for path in sources(".cpp", folders=PRODUCT)}
     others = [header for header in sources(".h") if header.as_posix() not in compiled]
     assert others, "there are no headers"
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -11,8 +11,6 @@ from lab import SUPPORT, VIP4, Lab, wait_until
 from tandem import Config, Service, Tandem, endpoint
 
 DOWNLOADS = 500
-
-
 SYN, ACK = 0x02, 0x10
 
 

@@ -6,14 +6,9 @@ import argparse
 import socket
 import struct
 
+from scapy.utils import checksum
+
 PORTS = 60_000  # of each source address
-
-
-def checksum(data):
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total > 0xffff:
-        total = (total & 0xffff) + (total >> 16)
-    return total ^ 0xffff
 
 
 def packet(number, head, destination, port, flags):

@@ -72,9 +72,10 @@ def directory_of(sanitizers):
 
 def is_done(*command):
     """Whether it succeeded; what it prints is printed only if not. Tests have precedence over it."""
-    done = subprocess.run(["/usr/bin/nice", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(["/usr/bin/nice", *command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace")
     if done.returncode != 0:
-        sys.stdout.write(done.stdout.decode(errors="replace"))
+        print(done.stdout, flush=True)
     return done.returncode == 0
 
 
@@ -183,9 +184,12 @@ def main():
             parse(name)
         except KeyError:
             parser.error(f"there is no part {name!r}; see --help")
-    with concurrent.futures.ThreadPoolExecutor(1) as builder:
+    builder = concurrent.futures.ThreadPoolExecutor(1)
+    try:
         built = {name: builder.submit(is_built, *parse(name)) for name in names}
         total = sum((run_part(name, built[name]) for name in names), Counts())
+    finally:
+        builder.shutdown(cancel_futures=True)  # whoever interrupts the run ends the next builds too
     print(total)
     return 0 if total.failed == 0 and total.passed > 0 else 1
 

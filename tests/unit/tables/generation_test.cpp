@@ -14,8 +14,12 @@ namespace {
 
 constexpr std::size_t kBlocks = 5;
 constexpr std::size_t kReaders = 3;
-constexpr std::uint64_t kGenerationsMin = 20'000;
-constexpr auto kPatience = std::chrono::seconds(120);
+#ifdef __SANITIZE_THREAD__
+constexpr std::uint64_t kGenerationsMin = 50'000;
+#else
+constexpr std::uint64_t kGenerationsMin = 200'000;
+#endif
+constexpr auto kPatience = std::chrono::seconds(180);
 
 /// Publishes versions of kBlocks stamped blocks; the first is new in each.
 class Writer {
