@@ -27,6 +27,9 @@ constexpr std::size_t kSlotsMin = 65'537;
 constexpr std::size_t kSlotsMax = 655'373;
 constexpr std::size_t kSlotsPerBackend = 200;  ///< at most, where control decides
 
+constexpr std::size_t kLiveBytesPerSlot =
+    sizeof(tables::Slot) + sizeof(CoarseTime) + sizeof(tables::EarlierOwner);
+
 struct ArenaSizes {
     std::size_t plan;
     std::size_t live;
@@ -52,8 +55,8 @@ ArenaSizes arena_sizes(const conf::Config& config) {
     constexpr std::size_t kFixedArena = 4 * kBytesPerMib;
     return {kFixedArena + kVersions * (slots * sizeof(tables::BackendIndex) +
                                        backends * sizeof(tables::PlanBackend)),
-            kFixedArena + kVersions * (slots * (sizeof(tables::Slot) + sizeof(CoarseTime)) +
-                                       backends * sizeof(tables::LiveBackend))};
+            kFixedArena +
+                kVersions * (slots * kLiveBytesPerSlot + backends * sizeof(tables::LiveBackend))};
 }
 
 std::size_t arena_of(const Region& region) {

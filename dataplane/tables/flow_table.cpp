@@ -4,6 +4,14 @@
 
 namespace tandem::tables {
 
+namespace {
+
+/// Whoever opens gets an answer and sends again within a second: the first repetition of a SYN or
+/// of its answer is due then (RFC 6298 section 2). One more, for whole seconds are counted.
+constexpr CoarseTime kAnswerSeconds = 2;
+
+}  // namespace
+
 FlowTable::FlowTable(std::span<FlowBucket> buckets, std::span<std::atomic<std::uint32_t>> flows_of,
                      FlowStatistics& statistics, const FlowTimeouts& timeouts)
     : buckets_(buckets),
@@ -102,7 +110,9 @@ std::optional<FlowTable::Place> FlowTable::make_room(std::size_t bucket, CoarseT
 }
 
 /// Who has to go for another: of those on probation the one that was silent longest, opening ones
-/// before others. With `of_pool`, only of that pool's.
+/// before others. With `of_pool`, only of that pool's. One that has only just opened stays: its
+/// next packet would be the first to go elsewhere, while what is not remembered from the beginning
+/// goes one way as long as the slot's transition does.
 std::optional<FlowTable::Place> FlowTable::victim(std::size_t first, std::size_t second,
                                                   CoarseTime now,
                                                   std::optional<std::uint16_t> of_pool) {
@@ -117,7 +127,9 @@ std::optional<FlowTable::Place> FlowTable::victim(std::size_t first, std::size_t
             constexpr CoarseTime kBeforeAllOthers = kTimeMask + 1;
             const CoarseTime bonus = place.state() == FlowState::kOpening ? kBeforeAllOthers : 0;
             const CoarseTime rank = age(place, now) + 1 + bonus;
-            if (rank <= highest_rank) continue;
+            const bool awaits_answer =
+                place.state() != FlowState::kDoubtful && age(place, now) < kAnswerSeconds;
+            if (awaits_answer || rank <= highest_rank) continue;
             highest_rank = rank;
             found = place;
         }

@@ -2,8 +2,9 @@
 // no lock: one writer. Tells flows apart by 64 bits of a keyed hash and nothing else.
 //
 // A flow lives in one of two buckets of a cache line each, both known from its hash. Entries whose
-// sender has not shown that it gets answers are on probation: they are evicted first, and never
-// evict any others. What finds no room is not remembered, counted, and forwarded all the same.
+// sender has not shown that it gets answers are on probation: they alone are evicted, once they
+// have had the time for an answer. What finds no room is not remembered, counted, and forwarded all
+// the same.
 #pragma once
 
 #include <array>

@@ -23,8 +23,10 @@ bool LiveView::open(const Region& region, std::uint64_t generation) {
             pools.emplace_back();
             continue;
         }
-        pools.push_back({slots.data(), changed_at.data(), static_cast<std::uint32_t>(count),
-                         pool.flow_budget_percent, pool.id});
+        const std::span<const EarlierOwner> earlier = region.array<EarlierOwner>(
+            {pool.earlier_offset, pool.earlier_count * sizeof(EarlierOwner), 0});
+        pools.push_back({slots.data(), changed_at.data(), earlier,
+                         static_cast<std::uint32_t>(count), pool.flow_budget_percent, pool.id});
     }
     generation_ = generation;
     pools_ = std::move(pools);

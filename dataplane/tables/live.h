@@ -12,6 +12,7 @@
 #include "dataplane/base/time.h"
 #include "dataplane/net/hash.h"
 #include "dataplane/net/verdict.h"
+#include "dataplane/tables/earlier_owners.h"
 #include "dataplane/tables/plan.h"
 #include "dataplane/tables/vip_table.h"
 
@@ -23,11 +24,12 @@ inline constexpr std::size_t kWorkersMax = 64;
 ///
 /// `owner` is where the slot points now. `steady` says whether anything else matters: kSteady: no;
 /// kRemembering: no transition, but there may be remembered flows, so the flow table is to be asked
-/// first; else the slot is in transition, and `steady` is the owner that it had before. Times are
-/// kept elsewhere.
+/// first; else the slot is in transition, and `steady` is the owner that it had before, or kByHash:
+/// the pool had another number of slots then, see EarlierOwner. Times are kept elsewhere.
 struct Slot {
     static constexpr std::uint16_t kSteady = 0xffff;
     static constexpr std::uint16_t kRemembering = 0xfffe;
+    static constexpr std::uint16_t kByHash = 0xfffd;
 
     BackendIndex owner = kNoBackend;
     std::uint16_t steady = kSteady;
@@ -36,7 +38,7 @@ struct Slot {
     [[nodiscard]] bool is_in_transition() const { return steady < kRemembering; }
     friend bool operator==(const Slot&, const Slot&) = default;
 };
-static_assert(kBackendsMax < Slot::kRemembering);
+static_assert(kBackendsMax < Slot::kByHash);
 static_assert(sizeof(Slot) == 4);
 
 /// Everything needed to send a packet to a backend, in one cache line.
@@ -56,10 +58,12 @@ struct alignas(kCacheLineBytes) LiveBackend {
 static_assert(sizeof(LiveBackend) == kCacheLineBytes);
 
 struct LivePool {
-    std::uint64_t id = 0;            ///< of its name: the same in every generation
-    std::uint64_t slots_offset = 0;  ///< from the region's start
-    std::uint64_t times_offset = 0;  ///< CoarseTime[slot_count]: when each slot changed last
+    std::uint64_t id = 0;              ///< of its name: the same in every generation
+    std::uint64_t slots_offset = 0;    ///< from the region's start
+    std::uint64_t times_offset = 0;    ///< CoarseTime[slot_count]: when each slot changed last
+    std::uint64_t earlier_offset = 0;  ///< EarlierOwner[earlier_count], behind the times
     std::uint32_t slot_count = 0;
+    std::uint32_t earlier_count = 0;
     std::uint32_t flow_budget_percent = 100;
 };
 
@@ -75,7 +79,7 @@ enum LiveBlock : std::uint8_t {
     kLivePools,
     kLiveBackends,
 };
-/// A pool's slots and times follow at kLiveFixedBlocks + 2 * pool.
+/// A pool's slots, and their times with its earlier owners, follow at kLiveFixedBlocks + 2 * pool.
 inline constexpr std::size_t kLiveFixedBlocks = 4;
 
 /// worker: wo, everybody else: ro.
@@ -130,6 +134,7 @@ class LiveView {
     struct Pool {
         const Slot* slots = nullptr;
         const CoarseTime* changed_at = nullptr;
+        std::span<const EarlierOwner> earlier;  ///< what slots say `kByHash` of
         std::uint32_t slot_count = 0;
         std::uint32_t flow_budget_percent = 100;
         std::uint64_t id = 0;

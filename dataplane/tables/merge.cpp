@@ -20,6 +20,12 @@ std::uint64_t pool_id(const Name& name) {
     return KeyedHash(HashKey{}).of_bytes(std::as_bytes(std::span(name.view())));
 }
 
+/// A pool's times and its earlier owners share a block; the second array begins a cache line.
+std::size_t times_bytes(const SlotMemory& memory) {
+    return (memory.changed_at().size_bytes() + kCacheLineBytes - 1) / kCacheLineBytes *
+           kCacheLineBytes;
+}
+
 /// What would leave room for nonsense in the live tables. Indices out of bounds do not: who follows
 /// them looks first.
 std::optional<Error> contradiction(const PlanView& plan) {
@@ -49,7 +55,8 @@ Merger::Merger(Region& live_region, Publisher& live, std::span<const PortInfo> p
         if (at + 1 >= live.current().size()) return;
         const LiveView::Pool& seen = view.pools()[i];
         Pool& pool = pools_[seen.id];
-        pool.memory.recover({seen.slots, seen.slot_count}, {seen.changed_at, seen.slot_count});
+        pool.memory.recover({seen.slots, seen.slot_count}, {seen.changed_at, seen.slot_count},
+                            seen.earlier);
         pool.slots = live.current()[at];
         pool.times = live.current()[at + 1];
         pool.is_written = true;
@@ -118,8 +125,7 @@ Status Merger::read_owners(const Region& plan_region, const PlanView& plan, Coar
         if (known != pools_.end()) pool = std::move(known->second);
         pool.hold = each.record.transition_hold_s;
         if (each.owners.empty()) continue;
-        const bool is_other_size = pool.memory.slots().size() != each.owners.size();
-        if (pool.memory.update(each.owners, now) != 0 || is_other_size) pool.is_written = false;
+        if (pool.memory.update(each.owners, now) != 0) pool.is_written = false;
         pool.plan = each.record.slots;
     }
     pools_ = std::move(kept);
@@ -203,22 +209,27 @@ LiveBackend Merger::live_backend(const PlanView& plan, const PlanBackend& backen
 Status Merger::write_slots(Pool& pool, LivePool& record, std::vector<BlockRef>& references) {
     BlockRef slots = pool.slots;
     BlockRef times = pool.times;
+    const std::size_t earlier_at = times_bytes(pool.memory);
     if (!pool.is_written) {
         const std::span<const Slot> now = pool.memory.slots();
-        const std::span<const CoarseTime> changed_at = pool.memory.changed_at();
+        const std::span<const EarlierOwner> earlier = pool.memory.earlier();
         Result<BlockRef> slot_block = live_->allocate(now.size_bytes());
         if (!slot_block) return slot_block.error();
-        Result<BlockRef> time_block = live_->allocate(changed_at.size_bytes());
+        Result<BlockRef> time_block = live_->allocate(earlier_at + earlier.size_bytes());
         if (!time_block) return time_block.error();
         slots = slot_block.value();
         times = time_block.value();
         std::ranges::copy(now, live_->array<Slot>(slots).begin());
-        std::ranges::copy(changed_at, live_->array<CoarseTime>(times).begin());
+        std::ranges::copy(pool.memory.changed_at(), live_->array<CoarseTime>(times).begin());
+        const BlockRef rest{times.offset + earlier_at, earlier.size_bytes(), 0};
+        std::ranges::copy(earlier, live_->array<EarlierOwner>(rest).begin());
         fresh_.push_back({&pool, slots, times});
     }
     record.slots_offset = slots.offset;
     record.times_offset = times.offset;
+    record.earlier_offset = times.offset + earlier_at;
     record.slot_count = static_cast<std::uint32_t>(pool.memory.slots().size());
+    record.earlier_count = static_cast<std::uint32_t>(pool.memory.earlier().size());
     references.push_back(slots);
     references.push_back(times);
     return Nothing{};
@@ -244,9 +255,17 @@ std::vector<std::uint32_t> Merger::waiting_by_backend(std::size_t backends) cons
     std::vector<std::uint32_t> waiting(backends);
     for (const auto& [id, pool] : pools_) {
         if (pool.memory.in_transition() == 0) continue;
-        for (const Slot& slot : pool.memory.slots()) {
-            if (slot.is_in_transition() && slot.steady < backends && slot.steady != slot.owner) {
-                ++waiting[slot.steady];
+        const auto count = [&](BackendIndex steady, BackendIndex owner) {
+            if (steady < backends && steady != owner) ++waiting[steady];
+        };
+        for (std::uint32_t i = 0; i < pool.memory.slots().size(); ++i) {
+            const Slot& slot = pool.memory.slots()[i];
+            if (slot.steady == Slot::kByHash) {
+                for (const EarlierOwner& earlier : pool.memory.earlier_of(i)) {
+                    count(earlier.owner, slot.owner);
+                }
+            } else if (slot.is_in_transition()) {
+                count(slot.steady, slot.owner);
             }
         }
     }

@@ -23,7 +23,7 @@ inline constexpr std::size_t kNameBytes = 64;
 inline constexpr std::size_t kPortsMax = 16;
 inline constexpr std::size_t kVipsMax = 4096;
 inline constexpr std::size_t kPoolsMax = 1024;
-inline constexpr std::size_t kBackendsMax = 65'533;
+inline constexpr std::size_t kBackendsMax = 65'532;
 
 /// Index 0 is "none": what a slot holds when nobody serves.
 using BackendIndex = std::uint16_t;

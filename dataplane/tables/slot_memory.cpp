@@ -14,17 +14,21 @@ bool is_over(CoarseTime since, CoarseTime span, CoarseTime now) {
 
 }  // namespace
 
-void SlotMemory::recover(std::span<const Slot> slots, std::span<const CoarseTime> changed_at) {
+void SlotMemory::recover(std::span<const Slot> slots, std::span<const CoarseTime> changed_at,
+                         std::span<const EarlierOwner> earlier) {
     slots_.assign(slots.begin(), slots.end());
     changed_at_.assign(changed_at.begin(), changed_at.end());
     changed_at_.resize(slots_.size());
+    earlier_.assign(earlier.begin(), earlier.end());
     changes_.clear();
     lingering_.clear();
     in_transition_ = 0;
+    by_hash_ = 0;
     for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
         if (slots_[slot].is_in_transition()) {
             changes_.push_back({changed_at_[slot], slot});
             ++in_transition_;
+            by_hash_ += static_cast<std::size_t>(slots_[slot].steady == Slot::kByHash);
         } else if (slots_[slot].steady == Slot::kRemembering) {
             lingering_.push_back(slot);
         }
@@ -33,13 +37,7 @@ void SlotMemory::recover(std::span<const Slot> slots, std::span<const CoarseTime
 }
 
 std::size_t SlotMemory::update(std::span<const BackendIndex> owners, CoarseTime now) {
-    if (owners.size() != slots_.size()) {
-        slots_.assign(owners.size(), {});
-        changed_at_.assign(owners.size(), 0);
-        changes_.clear();
-        lingering_.clear();
-        in_transition_ = 0;
-    }
+    if (owners.size() != slots_.size()) return replace(owners, now);
     std::size_t changed = 0;
     bool end_lingering = false;
     for (std::uint32_t i = 0; i < owners.size(); ++i) {
@@ -68,6 +66,64 @@ std::size_t SlotMemory::update(std::span<const BackendIndex> owners, CoarseTime 
     return changed;
 }
 
+/// Takes a table of another size.
+std::size_t SlotMemory::replace(std::span<const BackendIndex> owners, CoarseTime now) {
+    // Nobody's flows need no memory: there are none.
+    const bool has_served =
+        std::ranges::any_of(slots_, [](const Slot& slot) { return slot != Slot{}; });
+    earlier_ = has_served ? steady_by_hash() : std::vector<EarlierOwner>{};
+    slots_.clear();
+    changes_.clear();
+    lingering_.clear();
+    const std::uint16_t steady = has_served ? Slot::kByHash : Slot::kSteady;
+    for (const BackendIndex owner : owners) {
+        if (has_served) changes_.push_back({now, static_cast<std::uint32_t>(slots_.size())});
+        slots_.push_back({owner, steady});
+    }
+    changed_at_.assign(owners.size(), now);
+    in_transition_ = by_hash_ = changes_.size();
+    return owners.size();
+}
+
+/// Of every hash who owned it when its slot was last steady: the slots themselves are to go.
+std::vector<EarlierOwner> SlotMemory::steady_by_hash() const {
+    std::vector<EarlierOwner> ranges;
+    const auto add = [&](std::uint64_t first_hash, BackendIndex owner) {
+        if (!ranges.empty() && ranges.back().owner == owner) return;
+        ranges.push_back({.first_hash = static_cast<std::uint32_t>(first_hash), .owner = owner});
+    };
+    const auto slot_count = static_cast<std::uint32_t>(slots_.size());
+    for (std::uint32_t i = 0; i < slot_count; ++i) {
+        const Slot& slot = slots_[i];
+        const std::uint64_t first = first_hash_of(i, slot_count);
+        if (!slot.is_in_transition()) {
+            add(first, slot.owner);
+        } else if (slot.steady != Slot::kByHash) {
+            add(first, slot.steady);
+        } else {
+            for (const EarlierOwner& earlier : earlier_of(i)) {
+                add(std::max<std::uint64_t>(first, earlier.first_hash), earlier.owner);
+            }
+        }
+    }
+    return ranges;
+}
+
+std::span<const EarlierOwner> SlotMemory::earlier_of(std::uint32_t slot) const {
+    const auto slot_count = static_cast<std::uint32_t>(slots_.size());
+    const auto from = std::ranges::upper_bound(earlier_, first_hash_of(slot, slot_count), {},
+                                               &EarlierOwner::first_hash);
+    const auto to = std::ranges::lower_bound(earlier_, first_hash_of(slot + 1, slot_count), {},
+                                             &EarlierOwner::first_hash);
+    return {from == earlier_.begin() ? from : from - 1, to};
+}
+
+void SlotMemory::end_transition(std::uint32_t slot, std::uint16_t steady) {
+    if (slots_[slot].steady == Slot::kByHash && --by_hash_ == 0) earlier_.clear();
+    slots_[slot].steady = steady;
+    --in_transition_;
+}
+
 std::size_t SlotMemory::settle(CoarseTime now, const Times& times,
                                const std::function<CoarseTime(std::uint32_t)>& last_use) {
     std::size_t changed = 0;
@@ -82,16 +138,12 @@ std::size_t SlotMemory::settle(CoarseTime now, const Times& times,
     while (!changes_.empty() && is_over(changes_.front().at, times.hold, now)) {
         const Change change = changes_.front();
         changes_.pop_front();
-        Slot& slot = slots_[change.slot];
-        if (!slot.is_in_transition() || changed_at_[change.slot] != change.at) continue;
+        const bool is_outdated = changed_at_[change.slot] != change.at;
+        if (is_outdated || !slots_[change.slot].is_in_transition()) continue;
         ++changed;
-        --in_transition_;
-        if (may_be_remembered(change.slot)) {
-            slot.steady = Slot::kRemembering;
-            lingering_.push_back(change.slot);
-        } else {
-            slot.steady = Slot::kSteady;
-        }
+        const bool lingers = may_be_remembered(change.slot);
+        end_transition(change.slot, lingers ? Slot::kRemembering : Slot::kSteady);
+        if (lingers) lingering_.push_back(change.slot);
     }
     return changed;
 }

@@ -20,10 +20,11 @@ namespace tandem::tables {
 class SlotMemory {
   public:
     /// Continues from what workers see: an earlier process published it.
-    void recover(std::span<const Slot> slots, std::span<const CoarseTime> changed_at);
+    void recover(std::span<const Slot> slots, std::span<const CoarseTime> changed_at,
+                 std::span<const EarlierOwner> earlier);
 
-    /// The slots point to `owners` from now on. Returns how many of them changed. Another number of
-    /// slots is another table, which remembers nothing.
+    /// The slots point to `owners` from now on. Returns how many of them changed: all, if there
+    /// were more or fewer of them before. What was steady is then kept by hash.
     std::size_t update(std::span<const BackendIndex> owners, CoarseTime now);
 
     struct Times {
@@ -40,6 +41,10 @@ class SlotMemory {
     [[nodiscard]] std::span<const Slot> slots() const { return slots_; }
     /// Of each slot the time of its last change; says nothing about slots not in transition.
     [[nodiscard]] std::span<const CoarseTime> changed_at() const { return changed_at_; }
+    /// Who was steady where slots say `kByHash`.
+    [[nodiscard]] std::span<const EarlierOwner> earlier() const { return earlier_; }
+    /// Those of them that a slot's hashes had; the first may begin before the slot does.
+    [[nodiscard]] std::span<const EarlierOwner> earlier_of(std::uint32_t slot) const;
     [[nodiscard]] std::size_t in_transition() const { return in_transition_; }
     /// Neither in transition nor steady: remembered flows are what is left of it.
     [[nodiscard]] std::size_t lingering() const { return lingering_.size(); }
@@ -50,11 +55,17 @@ class SlotMemory {
         std::uint32_t slot;
     };
 
+    std::size_t replace(std::span<const BackendIndex> owners, CoarseTime now);
+    [[nodiscard]] std::vector<EarlierOwner> steady_by_hash() const;
+    void end_transition(std::uint32_t slot, std::uint16_t steady);
+
     std::vector<Slot> slots_;
     std::vector<CoarseTime> changed_at_;
+    std::vector<EarlierOwner> earlier_;
     std::deque<Change> changes_;  ///< the oldest first; outdated where the slot changed again
     std::vector<std::uint32_t> lingering_;
     std::size_t in_transition_ = 0;
+    std::size_t by_hash_ = 0;  ///< of those in transition
 };
 
 }  // namespace tandem::tables

@@ -9,6 +9,12 @@ bool may_serve(BackendIndex backend, std::span<const LiveBackend> backends) {
            backends[backend].serves_flows != 0;
 }
 
+/// Of a slot in transition.
+BackendIndex steady_owner(const SlotNow& at) {
+    if (at.slot.steady != Slot::kByHash) return at.slot.steady;
+    return earlier_owner(at.earlier, static_cast<std::uint32_t>(at.slot_hash >> 32U));
+}
+
 /// The state of a remembered flow after another packet of it.
 FlowState state_after(FlowState before, const FlowSignal& signal) {
     if (signal.is_udp) return FlowState::kUdp;
@@ -26,8 +32,6 @@ FlowState state_after(FlowState before, const FlowSignal& signal) {
 /// The state of a flow that is seen for the first time.
 FlowState state_at_first(const FlowSignal& signal) {
     if (signal.is_udp) return FlowState::kUdpNew;
-    // Of a flow that its client has closed, acknowledgements may go on; of a reset one nothing
-    // does, and little is lost if it is soon forgotten.
     return signal.opens ? FlowState::kOpening : FlowState::kDoubtful;
 }
 
@@ -46,8 +50,9 @@ BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBa
                           const TrackRules& rules, CoarseTime now) {
     // A worker's clock may be a little behind the one that the change was noted by.
     const auto since = static_cast<std::int32_t>(now - at.changed_at);
-    const bool counts_as_new = is_udp && since > static_cast<std::int64_t>(rules.udp_idle);
-    return !counts_as_new && may_serve(at.slot.steady, backends) ? at.slot.steady : at.slot.owner;
+    if (is_udp && since > static_cast<std::int64_t>(rules.udp_idle)) return at.slot.owner;
+    const BackendIndex steady = steady_owner(at);
+    return may_serve(steady, backends) ? steady : at.slot.owner;
 }
 
 }  // namespace
@@ -61,7 +66,8 @@ Tracked track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
     if (!at.slot.is_in_transition()) return {at.slot.owner, false};
     const BackendIndex without = unremembered(at, signal.is_udp, backends, rules, now);
     const BackendIndex backend = signal.opens ? at.slot.owner : without;
-    if (backend == kNoBackend) return {kNoBackend, false};
+    // Of a flow that ends nothing is worth remembering; if only one side does, more will come.
+    if (backend == kNoBackend || signal.closes) return {backend, false};
     if (flows.insert(flow_hash, backend, state_at_first(signal), now)) return {backend, true};
     // No room: it opens where its next packets will go, or they would be the first to be answered
     // by somebody who does not know it.

@@ -11,6 +11,8 @@
 //                                           serve it, else the slot's owner
 //   unknown, slot not in transition         the slot's owner                 not remembered
 //
+// A packet that closes an unknown flow (FIN, RST) goes the same way and is not remembered.
+//
 // What finds no room to be remembered goes where any other packet of an unknown flow goes, an
 // opening one as well: the flow then has one backend for as long as the slot's steady owner may
 // serve and the transition lasts.
@@ -36,6 +38,8 @@ struct FlowSignal {
 struct SlotNow {
     Slot slot;
     CoarseTime changed_at = 0;
+    std::uint64_t slot_hash = 0;            ///< of the flow, that chose the slot
+    std::span<const EarlierOwner> earlier;  ///< of the pool
 };
 
 /// A UDP packet that opens nothing recognisably counts as an old flow's so long after its slot's

@@ -13,6 +13,7 @@ Churn::Churn(Fleet& fleet, const ChurnRates& rates, std::uint32_t until_ms, std:
     again_and_again(rates.drains, &Churn::begin_drain);
     again_and_again(rates.additions_and_removals, &Churn::add_or_remove);
     again_and_again(rates.weights, &Churn::change_weight);
+    again_and_again(rates.resizings, &Churn::resize);
 }
 
 void Churn::run(std::uint32_t now_ms) {
@@ -137,6 +138,12 @@ void Churn::change_weight() {
         constexpr std::array<std::uint16_t, 4> kPercents{25, 50, 75, 100};
         fleet_.set_weight_percent(*backend, kPercents[random_.below(kPercents.size())]);
     }
+}
+
+void Churn::resize() {
+    constexpr std::array<std::uint32_t, 3> kPrimes{211, 431, 863};
+    fleet_.set_slots(kPrimes[random_.below(kPrimes.size())]);
+    ++counts_.resized;
 }
 
 }  // namespace tandem::survival

@@ -7,6 +7,7 @@
 //   addition  of a new address or of one that was removed; it passes its checks after 2 to 10 s
 //   removal   of any backend, whatever connections it has
 //   weight    another configured weight (half to twice), or a part of it for the time being
+//   resizing  of the pool's table, to one of three numbers of slots that suit tens of backends
 #pragma once
 
 #include <cstdint>
@@ -30,10 +31,11 @@ struct ChurnRates {
     double drains = 0.5;
     double additions_and_removals = 0.4;
     double weights = 0.4;
+    double resizings = 0;  ///< every slot is in transition after one
 
     [[nodiscard]] ChurnRates times(double factor) const {
         return {outages * factor, drains * factor, additions_and_removals * factor,
-                weights * factor};
+                weights * factor, resizings * factor};
     }
 };
 
@@ -52,6 +54,7 @@ class Churn {
         std::uint64_t added = 0;
         std::uint64_t removed = 0;
         std::uint64_t reweighted = 0;
+        std::uint64_t resized = 0;
     };
     [[nodiscard]] const Counts& counts() const { return counts_; }
 
@@ -71,6 +74,7 @@ class Churn {
     void add();
     void remove(BackendNumber backend);
     void change_weight();
+    void resize();
 
     Fleet& fleet_;
     Random random_;

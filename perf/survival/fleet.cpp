@@ -71,6 +71,11 @@ void Fleet::remove(BackendNumber backend) {
     configuration_is_new_ = true;
 }
 
+void Fleet::set_slots(std::uint32_t slots) {
+    slots_ = slots;
+    configuration_is_new_ = true;
+}
+
 BackendNumber Fleet::add_new() {
     const auto backend = static_cast<BackendNumber>(backends_.size());
     backends_.push_back({.address = address_of(backend)});

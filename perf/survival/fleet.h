@@ -54,6 +54,7 @@ class Fleet {
     void set_weight(BackendNumber backend, std::uint16_t weight);
     void set_weight_percent(BackendNumber backend, std::uint16_t percent);
     void remove(BackendNumber backend);
+    void set_slots(std::uint32_t slots);  ///< of the pool's table: a prime
     // It begins with `checking`.
     BackendNumber add_new();
     void add_again(BackendNumber removed);

@@ -38,7 +38,8 @@ void TandemTracking::adopt(const Tables& tables, CoarseTime now) {
 
 BackendIndex TandemTracking::forward(const Arrival& packet, CoarseTime now) {
     const std::uint32_t slot = slot_of(packet, slots_.slots().size());
-    const tables::SlotNow at{slots_.slots()[slot], slots_.changed_at()[slot]};
+    const tables::SlotNow at{slots_.slots()[slot], slots_.changed_at()[slot], packet.slot_hash,
+                             slots_.earlier()};
     if (at.slot.is_steady()) return at.slot.owner;
     const std::uint64_t inserted = memory_.statistics(0).inserted;
     const tables::Tracked tracked = tables::track(flows_, hash_.of_pair(packet.flow, 0), at,

@@ -29,7 +29,11 @@ TraceShape shape(std::uint64_t seed) {
                          .silence_s_max = kEstablished},
             .backends = 20,
             .slots = 211,
-            .churn = {.outages = 20, .drains = 10, .additions_and_removals = 10, .weights = 10},
+            .churn = {.outages = 20,
+                      .drains = 10,
+                      .additions_and_removals = 10,
+                      .weights = 10,
+                      .resizings = 1},
             .churn_until_s = kChurnUntil,
             .opening_until_s = kSteadyFrom};
 }

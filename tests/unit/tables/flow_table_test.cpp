@@ -99,12 +99,14 @@ TEST(FlowTable, AnEstablishedFlowIsNeverEvicted) {
         established.push_back(random());
         ASSERT_TRUE(flows->insert(established.back(), 1, FlowState::kEstablished, kStart));
     }
+    std::uint32_t inserted = 0;
+    const auto now = [&] { return kStart + inserted / 400; };
     for (const FlowState state : {FlowState::kOpening, FlowState::kDoubtful, FlowState::kUdpNew}) {
-        for (int i = 0; i < 100'000; ++i) {
-            static_cast<void>(flows->insert(random(), 2, state, kStart));
+        for (int i = 0; i < 100'000; ++i, ++inserted) {
+            static_cast<void>(flows->insert(random(), 2, state, now()));
         }
     }
-    for (const std::uint64_t hash : established) ASSERT_TRUE(flows->find(hash, kStart));
+    for (const std::uint64_t hash : established) ASSERT_TRUE(flows->find(hash, now()));
     EXPECT_GT(flows.statistics().evicted, 100'000U);
 }
 
@@ -118,9 +120,27 @@ TEST(FlowTable, RoomIsMadeByTheFlowOnProbationThatWasSilentLongest) {
         ASSERT_TRUE(flows->insert(hashes.back(), 1, state, kStart + (i * 7) % 16));
     }
     ASSERT_TRUE(flows->insert(random(), 1, FlowState::kEstablished, kStart + 20));
-    EXPECT_FALSE(flows->find(hashes[5], kStart + 20)) << "opening ones first, however young";
+    EXPECT_FALSE(flows->find(hashes[5], kStart + 20)) << "opening ones first";
     ASSERT_TRUE(flows->insert(random(), 1, FlowState::kEstablished, kStart + 20));
     EXPECT_FALSE(flows->find(hashes[0], kStart + 20)) << "then the one of the earliest second";
+}
+
+// Its next packet is on the way: it would go elsewhere.
+TEST(FlowTable, AFlowThatHasJustOpenedIsNotEvicted) {
+    TableForTest flows(2);
+    std::mt19937_64 random(17);
+    std::vector<std::uint64_t> opening;
+    for (std::size_t i = 0; i < flows.places(); ++i) {
+        opening.push_back(random());
+        const FlowState state = i % 2 == 0 ? FlowState::kOpening : FlowState::kUdpNew;
+        ASSERT_TRUE(flows->insert(opening.back(), 1, state, kStart));
+    }
+    for (const FlowState state : {FlowState::kOpening, FlowState::kDoubtful, FlowState::kUdpNew}) {
+        EXPECT_FALSE(flows->insert(random(), 2, state, kStart + 1));
+    }
+    for (const std::uint64_t hash : opening) EXPECT_TRUE(flows->find(hash, kStart + 1));
+    EXPECT_EQ(flows.statistics().refused_full, 3U);
+    EXPECT_TRUE(flows->insert(random(), 2, FlowState::kOpening, kStart + 2));
 }
 
 TEST(FlowTable, APoolThatHasUsedUpItsShareTakesRoomFromItselfOnly) {

@@ -164,6 +164,34 @@ TEST(Merge, ASlotThatChangesReachesTheWorkersWithWhatItRemembers) {
     EXPECT_EQ(both.apply(plan).pools()[0].slots[3], (Slot{2, Slot::kSteady}));
 }
 
+TEST(Merge, APoolThatGetsAnotherNumberOfSlotsKeepsItsSteadyOwnersByHash) {
+    Both both(4000);
+    PlanContent plan = small_plan();
+    plan.pools[0].transition_hold_s = 60;
+    both.apply(plan);
+    plan.owners[0].assign(211, 2);
+    plan.pools[0].slot_count = 211;
+    const LiveView changed = both.apply(plan);
+    const LiveView::Pool& pool = changed.pools()[0];
+    ASSERT_EQ(pool.slot_count, 211U);
+    EXPECT_EQ(pool.slots[100], (Slot{2, Slot::kByHash}));
+    EXPECT_EQ(pool.changed_at[210], both.now);
+    const auto hash_in_slot_7 = static_cast<std::uint32_t>(first_hash_of(7, 101));
+    EXPECT_EQ(earlier_owner(pool.earlier, hash_in_slot_7), 2);
+    EXPECT_EQ(earlier_owner(pool.earlier, hash_in_slot_7 - 1), 1);
+    // Those slots of the new table that 1 had hashes of: all but those inside of the old slot 7.
+    EXPECT_EQ(both.merger().waiting_by_backend(3)[1], 210U);
+
+    Merger successor(both.live_region(), both.live(), {});
+    EXPECT_EQ(successor.in_transition(), 211U);
+    EXPECT_EQ(successor.waiting_by_backend(3)[1], 210U);
+    const auto unused = [](std::uint64_t, std::uint32_t) { return CoarseTime{0}; };
+    EXPECT_TRUE(both.merger().settle(both.now + 61, 10, unused));
+    const LiveView settled = both.apply(plan);
+    EXPECT_EQ(settled.pools()[0].slots[100], (Slot{2, Slot::kSteady}));
+    EXPECT_TRUE(settled.pools()[0].earlier.empty());
+}
+
 TEST(Merge, ASuccessorEndsNoTransitionBeforeAPlanHasSaidHowLongTheyAre) {
     Both both;
     PlanContent plan = small_plan();

@@ -27,8 +27,8 @@ class Track : public testing::Test {
         for (LiveBackend& backend : backends_) backend.serves_flows = 1;
     }
     BackendIndex send(const FlowSignal& signal, std::uint64_t flow = kFlow) {
-        const Tracked tracked =
-            track(*flows_, flow, {slot_, changed_at_}, signal, backends_, {.udp_idle = 30}, now_);
+        const Tracked tracked = track(*flows_, flow, {slot_, changed_at_, slot_hash_, earlier_},
+                                      signal, backends_, {.udp_idle = 30}, now_);
         EXPECT_EQ(tracked.is_remembered, is_remembered(flow));
         return tracked.backend;
     }
@@ -44,6 +44,8 @@ class Track : public testing::Test {
     std::vector<LiveBackend> backends_;
     Slot slot_{kNew, kOld};  // in transition
     CoarseTime changed_at_ = kNow;
+    std::uint64_t slot_hash_ = 0;
+    std::vector<EarlierOwner> earlier_;
     CoarseTime now_ = kNow;
 };
 
@@ -79,6 +81,13 @@ TEST_F(Track, AnyOtherFlowGoesToTheSteadyOwnerAndIsRemembered) {
     EXPECT_EQ(state(), FlowState::kEstablished);
 }
 
+TEST_F(Track, APacketThatClosesAnUnknownFlowGoesWhereItsOthersGoAndIsNotRemembered) {
+    EXPECT_EQ(send(kFin), kOld);
+    EXPECT_FALSE(is_remembered());
+    EXPECT_EQ(send(kAck), kOld) << "the other side may go on sending";
+    EXPECT_TRUE(is_remembered());
+}
+
 TEST_F(Track, AnyOtherFlowGoesToTheOwnerIfTheSteadyOneMayNotServe) {
     backends_[kOld].serves_flows = 0;
     EXPECT_EQ(send(kAck), kNew);
@@ -92,6 +101,20 @@ TEST_F(Track, AnUnknownFlowOutsideATransitionGoesToTheOwnerAndIsNotRemembered) {
         EXPECT_EQ(send(signal), kNew);
         EXPECT_FALSE(is_remembered());
     }
+}
+
+TEST_F(Track, AfterAChangeOfTheTablesSizeTheSteadyOwnerFollowsFromTheFlowsHash) {
+    slot_.steady = Slot::kByHash;
+    earlier_ = {{.first_hash = 0, .owner = kOld}, {.first_hash = 1000, .owner = kOther}};
+    slot_hash_ = std::uint64_t{999} << 32U | 0xffff'ffffU;
+    EXPECT_EQ(send(kAck, 1), kOld);
+    slot_hash_ = std::uint64_t{1000} << 32U;
+    EXPECT_EQ(send(kAck, 2), kOther);
+    EXPECT_EQ(send(kSyn, 3), kNew);
+    backends_[kOther].serves_flows = 0;
+    EXPECT_EQ(send(kAck, 4), kNew);
+    earlier_.clear();
+    EXPECT_EQ(send(kAck, 5), kNew) << "nothing is known of it";
 }
 
 TEST_F(Track, UdpWithoutAnOpeningIsOldAtFirstAndNewLater) {
