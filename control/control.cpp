@@ -22,6 +22,8 @@ using tables::HealthState;
 constexpr auto kHouseInterval = std::chrono::milliseconds(50);
 /// Each step moves slots, which then are in transition: not more often than it is of use.
 constexpr auto kSlowStartStep = std::chrono::seconds(1);
+/// The longest that backends without a first result keep others waiting.
+constexpr std::chrono::milliseconds kColdPatienceMax{3000};
 
 HealthState state_of(health::Health health) {
     switch (health) {
@@ -131,7 +133,10 @@ void Control::on_connected(bool is_other) {
 
 void Control::begin_with(const PlanRegion& region) {
     const std::optional<tables::PlanView> plan = region.published();
-    if (!plan) return;
+    if (!plan) {
+        cold_since_ = Instant::clock::now();
+        return;
+    }
     const HashKey own = planner_.key();
     planner_.read_back(*plan);
     spdlog::info("continuing with the tables of a control process before this one");
@@ -267,8 +272,28 @@ void Control::request_publish() {
     boost::asio::post(io_, [this] { publish(); });
 }
 
+/// Were a cold start's results published one by one, the first backend to answer would get all
+/// connections for a moment, and each further one would put slots in transition.
+bool Control::awaits_first_results(Instant now) const {
+    if (!cold_since_) return false;
+    bool all_have_results = true;
+    std::chrono::milliseconds patience{0};
+    for (const conf::Pool& pool : config_.pools) {
+        patience = std::max(patience, pool.check.interval + pool.check.timeout);
+        for (const conf::Backend& backend : pool.backends) {
+            const health::BackendState* state =
+                checker_.find({pool.name, backend.address, backend.port});
+            const bool is_known = state == nullptr || state->health() != health::Health::kChecking;
+            all_have_results = all_have_results && (is_known || state->last_result());
+        }
+    }
+    return !all_have_results && now - *cold_since_ < std::min(patience, kColdPatienceMax);
+}
+
 void Control::publish() {
     if (!publish_is_due_ || !link_.is_connected()) return;
+    if (awaits_first_results(Instant::clock::now())) return;  // keep_house() tries again
+    cold_since_.reset();
     const auto [content, moved] = planner_.make();
     const Result<std::uint64_t> generation = link_.region()->publish(content);
     for (const plan::Moved& table : moved) {

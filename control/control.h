@@ -48,6 +48,7 @@ class Control {
     void on_neighbour(const KernelNeighbour& neighbour);
     void request_publish();
     void publish();
+    [[nodiscard]] bool awaits_first_results(Instant now) const;
     void keep_house();
     void watch_drains();
     [[nodiscard]] std::chrono::milliseconds slow_start_of(const health::Identity& backend) const;
@@ -64,6 +65,7 @@ class Control {
     health::Checker checker_;
     std::map<int, std::uint8_t> port_of_netdev_;       ///< by the netdev's index
     bool has_begun_ = false;                           ///< the first dataplane has come
+    std::optional<Instant> cold_since_;                ///< nothing was ever published, nor is yet
     std::map<health::Identity, bool> drains_;          ///< draining backends; true: safe to remove
     std::map<health::Identity, Instant> slow_starts_;  ///< since when
     Instant slow_step_at_;

@@ -3,7 +3,7 @@ import re
 
 import client
 from lab import VIP4, wait_until
-from tandem import DATAPLANE
+from tandem import DATAPLANE, Tandem
 
 
 def test_forwarding_goes_on_without_control_which_takes_over_again_without_a_gap(lab, tandem):
@@ -48,6 +48,26 @@ def test_both_stop_cleanly_and_start_again(lab, tandem):
     tandem.start_control()  # in this order as well
     tandem.start_dataplane()
     tandem.wait_serving(VIP4, lab.backends)
+
+
+def first_table(tandem):
+    """How control's log describes the first table that moved slots."""
+    return tandem.control.wait_for_log(re.compile(r"slots move; (.*) serve")).group(1)
+
+
+def test_a_cold_start_waits_for_every_backends_first_answer_so_that_nothing_moves(lab, config):
+    with Tandem(lab, config) as tandem:
+        tandem.wait_serving(VIP4, lab.backends)
+        assert first_table(tandem) == "3 of 3 backends"
+        assert tandem.control.text().count("slots move") == 1
+        assert tandem.flows()["lookups"] == 0
+
+
+def test_a_cold_start_does_not_wait_long_for_a_backend_that_never_answers(lab, config):
+    lab.nginx[0].freeze()
+    with Tandem(lab, config) as tandem:
+        tandem.wait_serving(VIP4, lab.backends[1:])
+        assert first_table(tandem) == "2 of 3 backends"
 
 
 def refusal(process):
