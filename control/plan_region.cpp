@@ -35,7 +35,9 @@ std::optional<tables::PlanView> PlanRegion::published() const {
 template <class T>
 Result<BlockRef> PlanRegion::write(std::span<const T> records) {
     Result<BlockRef> block = publisher_->allocate(records.size_bytes());
-    if (block) std::ranges::copy(records, publisher_->array<T>(block.value()).begin());
+    // As bytes; g++ 12's std::ranges::copy goes one by one.
+    if (block)
+        std::copy(records.begin(), records.end(), publisher_->array<T>(block.value()).begin());
     return block;
 }
 

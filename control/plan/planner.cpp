@@ -92,8 +92,21 @@ Status Planner::apply(const conf::Config& config) {
     tables_ = std::move(tables);
     config_ = config;
     ++revision_;
-    for (const conf::Pool& pool : config_.pools) configure_table(pool);
+    configured_.clear();
+    standing_.reset();
+    for (std::size_t i = 0; i < config_.pools.size(); ++i) {
+        for (const conf::Backend& backend : config_.pools[i].backends) {
+            const Backend& known = backends_.at(identity_of(config_.pools[i], backend));
+            configured_.push_back({static_cast<std::uint16_t>(i), &backend, &known});
+        }
+        configure_table(config_.pools[i]);
+    }
     return Nothing{};
+}
+
+void Planner::set_ports(std::vector<PortAddresses> ports) {
+    ports_ = std::move(ports);
+    standing_.reset();
 }
 
 void Planner::configure_table(const conf::Pool& pool) {
@@ -125,6 +138,7 @@ bool Planner::set_mac(const Neighbour& neighbour, const Mac& mac) {
     const auto [entry, is_new] = macs_.try_emplace(neighbour, mac);
     if (!is_new && entry->second == mac) return false;
     entry->second = mac;
+    standing_.reset();
     return true;
 }
 
@@ -158,14 +172,12 @@ void Planner::set_weight_percent(const health::Identity& backend, std::uint16_t 
 
 std::vector<std::uint16_t> Planner::weights() const {
     std::vector<std::uint16_t> weights(1);
-    for (const conf::Pool& pool : config_.pools) {
-        for (const conf::Backend& backend : pool.backends) {
-            const Backend& known = backends_.at(identity_of(pool, backend));
-            if (known.index >= weights.size()) weights.resize(known.index + 1U);
-            if (known.health == HealthState::kUp && !backend.is_draining) {
-                weights[known.index] =
-                    static_cast<std::uint16_t>(backend.weight * known.weight_percent);
-            }
+    for (const Configured& each : configured_) {
+        const Backend& known = *each.known;
+        if (known.index >= weights.size()) weights.resize(known.index + 1U);
+        if (known.health == HealthState::kUp && !each.backend->is_draining) {
+            weights[known.index] =
+                static_cast<std::uint16_t>(each.backend->weight * known.weight_percent);
         }
     }
     return weights;
@@ -186,13 +198,15 @@ std::pair<PlanContent, std::vector<Moved>> Planner::make() {
     return {std::move(content), std::move(moved)};
 }
 
-void Planner::add_backends(PlanContent& content, const std::vector<std::uint16_t>& weights) const {
+Planner::Standing Planner::standing() const {
+    Standing standing{.backends = std::vector<tables::PlanBackend>(1),
+                      .next_hops = std::vector<tables::PlanNextHop>(1)};
     std::map<NextHop, std::uint16_t> hops;
     const auto hop_number = [&](const IpAddress& backend) -> std::uint16_t {
         const std::optional<NextHop> hop = next_hop_to(backend, ports_);
         if (!hop) return 0;
         const auto [entry, is_new] =
-            hops.try_emplace(*hop, static_cast<std::uint16_t>(content.next_hops.size()));
+            hops.try_emplace(*hop, static_cast<std::uint16_t>(standing.next_hops.size()));
         if (is_new) {
             const auto mac = macs_.find({hop->port, hop->neighbour});
             tables::PlanNextHop record;
@@ -201,26 +215,33 @@ void Planner::add_backends(PlanContent& content, const std::vector<std::uint16_t
             record.port = hop->port;
             record.resolved = mac != macs_.end();
             if (record.resolved) record.mac = mac->second;
-            content.next_hops.push_back(record);
+            standing.next_hops.push_back(record);
         }
         return entry->second;
     };
-    content.backends.resize(weights.size());
-    for (std::size_t i = 0; i < config_.pools.size(); ++i) {
-        for (const conf::Backend& backend : config_.pools[i].backends) {
-            const Backend& known = backends_.at(identity_of(config_.pools[i], backend));
-            content.backends[known.index] = {.name = tables::Name(backend.name),
-                                             .address = backend.address,
-                                             .port = backend.port,
-                                             .pool = static_cast<std::uint16_t>(i),
-                                             .health = known.health,
-                                             .serves_flows = serves_flows(config_.pools[i], known),
-                                             .is_draining = backend.is_draining,
-                                             .zero = 0,
-                                             .weight_base = full_weight(backend),
-                                             .weight_now = weights[known.index],
-                                             .next_hop = hop_number(backend.address)};
-        }
+    for (const auto& [pool, backend, known] : configured_) {
+        if (known->index >= standing.backends.size()) standing.backends.resize(known->index + 1U);
+        tables::PlanBackend& record = standing.backends[known->index];
+        record.name = tables::Name(backend->name);
+        record.address = backend->address;
+        record.port = backend->port;
+        record.pool = pool;
+        record.is_draining = backend->is_draining;
+        record.weight_base = full_weight(*backend);
+        record.next_hop = hop_number(backend->address);
+    }
+    return standing;
+}
+
+void Planner::add_backends(PlanContent& content, const std::vector<std::uint16_t>& weights) {
+    if (!standing_) standing_ = standing();
+    content.backends = standing_->backends;
+    content.next_hops = standing_->next_hops;
+    for (const auto& [pool, backend, known] : configured_) {
+        tables::PlanBackend& record = content.backends[known->index];
+        record.health = known->health;
+        record.serves_flows = serves_flows(config_.pools[pool], *known);
+        record.weight_now = weights[known->index];
     }
 }
 

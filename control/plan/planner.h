@@ -46,6 +46,8 @@ using Neighbour = std::pair<std::uint8_t, IpAddress>;
 class Planner {
   public:
     explicit Planner(const HashKey& key) : key_(key), hash_(key) {}
+    Planner(const Planner&) = delete;  // it refers to itself
+    Planner& operator=(const Planner&) = delete;
 
     /// Continues what an earlier process published: its key, revision, indices and health. To be
     /// called before anything else.
@@ -57,7 +59,7 @@ class Planner {
     void set_health(const health::Identity& backend, tables::HealthState health);
     /// So much of its weight, 1 to 100, for the time being: slow start. Ignored as above.
     void set_weight_percent(const health::Identity& backend, std::uint16_t percent);
-    void set_ports(std::vector<PortAddresses> ports) { ports_ = std::move(ports); }
+    void set_ports(std::vector<PortAddresses> ports);
     /// True if that was new. A MAC once known is kept until there is another: an answer that fails
     /// to come is for the health check to judge.
     bool set_mac(const Neighbour& neighbour, const Mac& mac);
@@ -82,9 +84,22 @@ class Planner {
         std::uint16_t weight_percent = 100;
     };
 
+    /// One backend of config_, with what else is known of it.
+    struct Configured {
+        std::uint16_t pool;
+        const conf::Backend* backend;
+        const Backend* known;
+    };
+    /// What of a plan does not depend on health.
+    struct Standing {
+        std::vector<tables::PlanBackend> backends;
+        std::vector<tables::PlanNextHop> next_hops;
+    };
+
     [[nodiscard]] static bool serves_flows(const conf::Pool& pool, const Backend& backend);
     void configure_table(const conf::Pool& pool);
-    void add_backends(PlanContent& content, const std::vector<std::uint16_t>& weights) const;
+    [[nodiscard]] Standing standing() const;
+    void add_backends(PlanContent& content, const std::vector<std::uint16_t>& weights);
     void add_pools(PlanContent& content, const std::vector<std::uint16_t>& weights,
                    std::vector<Moved>& moved);
     void add_vips(PlanContent& content) const;
@@ -95,6 +110,8 @@ class Planner {
     conf::Config config_;
     std::uint64_t revision_ = 0;
     std::map<health::Identity, Backend> backends_;
+    std::vector<Configured> configured_;       ///< in the order of config_
+    std::optional<Standing> standing_;         ///< nullopt: to be made anew
     std::map<std::string, SlotTable> tables_;  ///< by pool
     std::vector<PortAddresses> ports_;
     std::map<Neighbour, Mac> macs_;

@@ -15,6 +15,9 @@ namespace {
 constexpr std::size_t kSlotsPerBackend = 100;
 constexpr std::array<std::uint32_t, 5> kSlotCounts{65'537, 131'101, 262'147, 524'309, 655'373};
 constexpr std::uint32_t kDrawsMax = 256;
+/// After a change of one backend nearly all slots are looked at and left alone: one branch for so
+/// many of them.
+constexpr std::uint32_t kSlotsAtOnce = 16;
 constexpr std::uint64_t kAlways = std::uint64_t{1} << 32U;
 
 // What a hash is for, in bits that no slot or draw reaches: no two uses share an input.
@@ -27,6 +30,16 @@ constexpr std::uint64_t kForWalk = 6ULL << 56U;
 
 std::uint64_t digest_term(const KeyedHash& hash, std::uint32_t slot, std::uint64_t identity) {
     return hash.of_pair(identity, kForDigest | slot);
+}
+
+/// How many slots two tables disagree on: all of them if their sizes differ.
+std::size_t differences(const Owners& before, const Owners& now) {
+    if (before.size() != now.size()) return now.size();
+    std::size_t count = 0;
+    for (std::size_t slot = 0; slot < now.size(); ++slot) {
+        count += static_cast<std::size_t>(before[slot] != now[slot]);
+    }
+    return count;
 }
 
 }  // namespace
@@ -45,23 +58,30 @@ std::uint64_t identity_hash(const KeyedHash& hash, const IpAddress& address, std
 
 void SlotTable::configure(const KeyedHash& hash, std::uint32_t slot_count,
                           std::vector<Member> members) {
-    const auto order = [&](const Member& member) {
-        return std::tuple(identity_hash(hash, member.address, member.port), member.address,
-                          member.port);
+    struct Hashed {
+        std::uint64_t identity;
+        Member member;
     };
-    std::ranges::sort(members, {}, order);
+    std::vector<Hashed> sorted;
+    for (const Member& member : members) {
+        sorted.push_back({identity_hash(hash, member.address, member.port), member});
+    }
+    std::ranges::sort(sorted, {}, [](const Hashed& each) {
+        return std::tuple(each.identity, each.member.address, each.member.port);
+    });
+    std::ranges::transform(sorted, members.begin(), &Hashed::member);
     if (slot_count == base_.size() && members == members_) return;
     members_ = std::move(members);
     places_.clear();
     std::vector<Turns> turns;
-    for (const Member& member : members_) {
+    for (const auto& [identity, member] : sorted) {
         CHECK(member.weight >= 1);
         Place place{};
-        place.identity = identity_hash(hash, member.address, member.port);
+        place.identity = identity;
         place.index = member.index;
         places_.push_back(place);
-        const std::uint64_t skip = hash.of_pair(place.identity, kForSkip) % (slot_count - 1) + 1;
-        const std::uint64_t offset = hash.of_pair(place.identity, kForOffset) % slot_count;
+        const std::uint64_t skip = hash.of_pair(identity, kForSkip) % (slot_count - 1) + 1;
+        const std::uint64_t offset = hash.of_pair(identity, kForOffset) % slot_count;
         turns.push_back({.offset = static_cast<std::uint32_t>(offset),
                          .skip = static_cast<std::uint32_t>(skip),
                          .weight = member.weight});
@@ -83,13 +103,19 @@ bool SlotTable::set_weights(std::span<const std::uint16_t> weights_now) {
         weight_max = std::max<std::uint64_t>(weight_max, member.weight);
     }
     serving_.clear();
+    in_question_.resize(members_.size());
     for (std::size_t i = 0; i < members_.size(); ++i) {
         const std::uint16_t weight = weights_now[members_[i].index];
         CHECK(weight <= members_[i].weight);
-        differ |= weight != places_[i].weight_now;
-        places_[i].keeps_below = kAlways * weight / members_[i].weight;
-        places_[i].accepts_below = kAlways * weight / weight_max;
-        places_[i].weight_now = weight;
+        Place& place = places_[i];
+        const bool kept_all = base_is_new_ || place.keeps_below == kAlways;
+        in_question_[i] = static_cast<std::uint8_t>(!kept_all || weight != members_[i].weight);
+        if (weight != place.weight_now) {
+            differ = true;
+            place.keeps_below = kAlways * weight / members_[i].weight;
+            place.accepts_below = kAlways * weight / weight_max;
+            place.weight_now = weight;
+        }
         if (weight != 0) serving_.push_back(static_cast<PlaceNumber>(i));
     }
     return differ;
@@ -97,30 +123,48 @@ bool SlotTable::set_weights(std::span<const std::uint16_t> weights_now) {
 
 std::size_t SlotTable::update(const KeyedHash& hash, std::span<const std::uint16_t> weights_now) {
     if (!set_weights(weights_now) && !base_is_new_) return 0;
-    base_is_new_ = false;
-    auto owners = std::make_shared<Owners>(base_.size());
+    auto owners = std::make_shared<Owners>(base_is_new_ ? base_owners() : *owners_);
+    std::size_t moved = 0;
     digest_ = base_digest_;
-    for (std::uint32_t slot = 0; slot < base_.size(); ++slot) {
+    const auto repoint = [&](std::uint32_t slot) {
         const PlaceNumber base = base_[slot];
-        if (base != kNobody && places_[base].keeps_below == kAlways) [[likely]] {
-            (*owners)[slot] = places_[base].index;
-            continue;
-        }
+        if (in_question_[base] == 0) return;
         const PlaceNumber owner = owner_of(hash, slot);
-        if (owner != kNobody) (*owners)[slot] = places_[owner].index;
-        if (owner == base) continue;
+        const tables::BackendIndex index =
+            owner == kNobody ? tables::kNoBackend : places_[owner].index;
+        moved += static_cast<std::size_t>((*owners)[slot] != index);
+        (*owners)[slot] = index;
+        if (owner == base) return;
         digest_ -= digest_term(hash, slot, identity_of(base));
         digest_ += digest_term(hash, slot, identity_of(owner));
+    };
+    const auto slot_count = static_cast<std::uint32_t>(places_.empty() ? 0 : base_.size());
+    for (std::uint32_t first = 0; first < slot_count; first += kSlotsAtOnce) {
+        const std::uint32_t end = std::min(first + kSlotsAtOnce, slot_count);
+        if (end - first == kSlotsAtOnce && !any_in_question(first)) [[likely]]
+            continue;
+        for (std::uint32_t slot = first; slot < end; ++slot) repoint(slot);
     }
-    std::size_t moved = owners->size();
-    if (owners_->size() == owners->size()) {
-        moved = 0;
-        for (std::size_t slot = 0; slot < owners->size(); ++slot) {
-            moved += static_cast<std::size_t>((*owners)[slot] != (*owners_)[slot]);
-        }
-    }
+    if (base_is_new_) moved = differences(*owners_, *owners);
+    base_is_new_ = false;
     if (moved != 0) owners_ = std::move(owners);
     return moved;
+}
+
+/// Of the kSlotsAtOnce from `first` on.
+bool SlotTable::any_in_question(std::uint32_t first) const {
+    std::uint8_t any = 0;
+    for (std::uint32_t i = 0; i < kSlotsAtOnce; ++i) any |= in_question_[base_[first + i]];
+    return any != 0;
+}
+
+/// The table if all backends had their full weights.
+Owners SlotTable::base_owners() const {
+    Owners owners(base_.size(), tables::kNoBackend);
+    if (places_.empty()) return owners;
+    std::ranges::transform(base_, owners.begin(),
+                           [&](PlaceNumber place) { return places_[place].index; });
+    return owners;
 }
 
 std::uint64_t SlotTable::identity_of(PlaceNumber place) const {

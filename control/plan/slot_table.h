@@ -67,6 +67,8 @@ class SlotTable {
     static constexpr PlaceNumber kNobody = 0xffff;
 
     bool set_weights(std::span<const std::uint16_t> weights_now);
+    [[nodiscard]] bool any_in_question(std::uint32_t first) const;
+    [[nodiscard]] Owners base_owners() const;
     [[nodiscard]] std::uint64_t identity_of(PlaceNumber place) const;
     [[nodiscard]] PlaceNumber owner_of(const KeyedHash& hash, std::uint32_t slot) const;
     [[nodiscard]] PlaceNumber walk(const KeyedHash& hash, std::uint32_t slot) const;
@@ -75,6 +77,8 @@ class SlotTable {
     std::vector<Member> members_;  ///< sorted by identity hash, then identity
     std::vector<Place> places_;
     std::vector<PlaceNumber> serving_;
+    /// By place: 0 if it serves all its base slots, and did so before the last set_weights().
+    std::vector<std::uint8_t> in_question_;
     std::vector<PlaceNumber> base_;  ///< by slot
     std::uint64_t base_digest_ = 0;
     bool base_is_new_ = false;  ///< since the last update()

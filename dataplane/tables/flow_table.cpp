@@ -71,12 +71,6 @@ void FlowTable::rewrite(const Place& place, BackendIndex backend) {
     count(statistics_->rewritten);
 }
 
-unsigned FlowTable::taken_in(const FlowBucket& bucket) {
-    unsigned taken = 0;
-    for (const std::uint32_t tag : bucket.tags) taken += static_cast<unsigned>(tag != 0);
-    return taken;
-}
-
 /// A place that is free, or whose flow has been idle for too long.
 std::optional<FlowTable::Place> FlowTable::room_in(FlowBucket& bucket, CoarseTime now) {
     if (const std::optional<Place> free = find_in(bucket, 0)) return free;
@@ -144,10 +138,9 @@ bool FlowTable::insert(std::uint64_t hash, BackendIndex backend, FlowState state
     const bool is_limited = has_used_up_its_share(backend);
     std::optional<Place> place;
     if (!is_limited) {
-        // The emptier one, so that both stay as empty as can be.
-        const bool in_second = taken_in(buckets_[second]) < taken_in(buckets_[first]);
-        place = room_in(buckets_[in_second ? second : first], now);
-        if (!place) place = room_in(buckets_[in_second ? first : second], now);
+        // The first as long as it has room, not the emptier of the two: so look-ups end there.
+        place = room_in(buckets_[first], now);
+        if (!place) place = room_in(buckets_[second], now);
         if (!place) place = make_room(first, now);
         if (!place) place = make_room(second, now);
     }

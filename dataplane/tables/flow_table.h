@@ -1,7 +1,8 @@
 // The flows that one worker remembers, and to which backend each goes. Fixed memory, no allocation,
 // no lock: one writer. Tells flows apart by 64 bits of a keyed hash and nothing else.
 //
-// A flow lives in one of two buckets of a cache line each, both known from its hash. Entries whose
+// A flow lives in one of two buckets of a cache line each, both known from its hash: in the second
+// only if the first was full. Entries whose
 // sender has not shown that it gets answers are on probation: they alone are evicted, once they
 // have had the time for an answer. What finds no room is not remembered, counted, and forwarded all
 // the same.
@@ -87,9 +88,10 @@ class FlowTable {
     FlowTable(std::span<FlowBucket> buckets, std::span<std::atomic<std::uint32_t>> flows_of,
               FlowStatistics& statistics, const FlowTimeouts& timeouts);
 
+    /// Of a flow that is about to be looked up. Of twenty that are there, all but one or none are in
+    /// their first bucket.
     void prefetch(std::uint64_t hash) const {
         __builtin_prefetch(&buckets_[first_of(hash)], 1);
-        __builtin_prefetch(&buckets_[second_of(first_of(hash), tag_of(hash))], 1);
     }
 
     /// The flow, unless it has been idle for too long; it is forgotten then.
@@ -189,7 +191,6 @@ class FlowTable {
     [[nodiscard]] bool has_used_up_its_share(BackendIndex backend);
     void add_flows(BackendIndex backend, std::uint32_t amount);
     void remove(const Place& place);
-    static unsigned taken_in(const FlowBucket& bucket);
     std::optional<Place> room_in(FlowBucket& bucket, CoarseTime now);
     std::optional<Place> make_room(std::size_t bucket, CoarseTime now);
     std::optional<Place> victim(std::size_t first, std::size_t second, CoarseTime now,

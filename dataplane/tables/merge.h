@@ -68,7 +68,8 @@ class Merger {
     Status read_owners(const Region& plan_region, const PlanView& plan, CoarseTime now,
                        const std::function<bool()>& is_intact);
     Status write_slots(Pool& pool, LivePool& record, std::vector<BlockRef>& references);
-    [[nodiscard]] LiveBackend live_backend(const PlanView& plan, const PlanBackend& backend) const;
+    void write_backend(LiveBackend& live, const PlanView& plan, std::span<const PlanPool> pools,
+                       const PlanBackend& backend) const;
     Result<std::vector<BlockRef>> write(const PlanView& plan, std::uint64_t plan_generation);
 
     Publisher* live_;

@@ -1,15 +1,28 @@
 #include "dataplane/tables/slot_memory.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tandem::tables {
 
 namespace {
 
+/// Compared in one go: a branch for each of a table's slots would take most of a flip's time.
+constexpr std::size_t kSlotsAtOnce = 64;
+
 bool is_over(CoarseTime since, CoarseTime span, CoarseTime now) {
     // Both ends are whole seconds: one more makes sure that all of the span has passed. What seems
     // to lie ahead has only just been.
     return static_cast<std::int32_t>(now - since) > static_cast<std::int64_t>(span);
+}
+
+/// Whether any of these slots points elsewhere: nearly none does.
+bool any_differs(std::span<const Slot> slots, std::span<const BackendIndex> owners) {
+    unsigned difference = 0;
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+        difference |= static_cast<unsigned>(slots[i].owner ^ owners[i]);
+    }
+    return difference != 0;
 }
 
 }  // namespace
@@ -39,31 +52,36 @@ void SlotMemory::recover(std::span<const Slot> slots, std::span<const CoarseTime
 std::size_t SlotMemory::update(std::span<const BackendIndex> owners, CoarseTime now) {
     if (owners.size() != slots_.size()) return replace(owners, now);
     std::size_t changed = 0;
-    bool end_lingering = false;
-    for (std::uint32_t i = 0; i < owners.size(); ++i) {
-        Slot& slot = slots_[i];
-        if (slot.owner == owners[i]) [[likely]]
+    const std::size_t in_transition_before = in_transition_;
+    for (std::size_t first = 0; first < owners.size(); first += kSlotsAtOnce) {
+        const std::size_t end = std::min(first + kSlotsAtOnce, owners.size());
+        const std::span<const Slot> slots = std::span(slots_).subspan(first, end - first);
+        if (!any_differs(slots, owners.subspan(first, end - first))) [[likely]]
             continue;
-        ++changed;
-        if (!slot.is_in_transition()) {
-            // Nobody's flows need no memory: there are none.
-            const bool is_first = slot.owner == kNoBackend && slot.steady == Slot::kSteady;
-            if (is_first) {
-                slot.owner = owners[i];
-                continue;
-            }
-            end_lingering |= slot.steady == Slot::kRemembering;
-            slot.steady = slot.owner;
-            ++in_transition_;
+        for (std::size_t slot = first; slot < end; ++slot) {
+            if (slots_[slot].owner == owners[slot]) continue;
+            point(static_cast<std::uint32_t>(slot), owners[slot], now);
+            ++changed;
         }
-        slot.owner = owners[i];
-        changed_at_[i] = now;
-        changes_.push_back({now, i});
     }
-    if (end_lingering) {
+    if (in_transition_ != in_transition_before) {
         std::erase_if(lingering_, [&](std::uint32_t i) { return slots_[i].is_in_transition(); });
     }
     return changed;
+}
+
+void SlotMemory::point(std::uint32_t index, BackendIndex owner, CoarseTime now) {
+    Slot& slot = slots_[index];
+    // Nobody's flows need no memory: there are none.
+    const bool is_first = slot == Slot{};
+    const BackendIndex before = std::exchange(slot.owner, owner);
+    if (is_first) return;
+    if (!slot.is_in_transition()) {
+        slot.steady = before;
+        ++in_transition_;
+    }
+    changed_at_[index] = now;
+    changes_.push_back({now, index});
 }
 
 /// Takes a table of another size.

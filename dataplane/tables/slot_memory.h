@@ -55,6 +55,7 @@ class SlotMemory {
         std::uint32_t slot;
     };
 
+    void point(std::uint32_t index, BackendIndex owner, CoarseTime now);
     std::size_t replace(std::span<const BackendIndex> owners, CoarseTime now);
     [[nodiscard]] std::vector<EarlierOwner> steady_by_hash() const;
     void end_transition(std::uint32_t slot, std::uint16_t steady);

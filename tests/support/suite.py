@@ -135,7 +135,7 @@ def net(directory):
 
 
 def lint(directory):
-    """Who includes whom, formatting, and headers that compile alone."""
+    """Who includes whom, formatting, headers that compile alone, and a table by every compiler."""
     return pytest("lint", directory)
 
 

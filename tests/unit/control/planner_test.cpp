@@ -135,6 +135,16 @@ TEST_F(PlannerTest, LeadsToBackendsOverNeighbours) {
     EXPECT_TRUE(planner_.unreachable().empty());
 }
 
+TEST_F(PlannerTest, OtherPortsAreOtherWaysToTheBackends) {
+    planner_.make();
+    planner_.set_ports({{.port = 3, .addresses = {*Prefix::parse("10.0.0.2/24")}, .gateways = {}}});
+    const PlanContent content = planner_.make().first;
+    const auto backend =
+        std::ranges::find(content.backends, ip("10.0.0.11"), &tables::PlanBackend::address);
+    EXPECT_EQ(content.next_hops[backend->next_hop].port, 3);
+    EXPECT_EQ(content.next_hops[backend->next_hop].source, ip("10.0.0.2"));
+}
+
 TEST_F(PlannerTest, NamesBackendsThatNoPortLeadsTo) {
     config_.pools[0].backends.push_back({"far", ip("192.0.2.1"), 80, 1});
     ASSERT_TRUE(planner_.apply(config_));

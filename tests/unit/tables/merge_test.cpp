@@ -148,16 +148,18 @@ TEST(Merge, ASlotThatChangesReachesTheWorkersWithWhatItRemembers) {
     PlanContent plan = small_plan();
     plan.pools[0].transition_hold_s = 60;
     both.apply(plan);
-    plan.owners[0][3] = 2;
+    plan.owners[0][3] = plan.owners[0].back() = 2;
     const LiveView changed = both.apply(plan);
-    EXPECT_EQ(changed.pools()[0].slots[3], (Slot{2, 1}));
-    EXPECT_EQ(changed.pools()[0].changed_at[3], both.now);
+    for (const std::uint32_t slot : {3U, changed.pools()[0].slot_count - 1}) {
+        EXPECT_EQ(changed.pools()[0].slots[slot], (Slot{2, 1}));
+        EXPECT_EQ(changed.pools()[0].changed_at[slot], both.now);
+    }
     EXPECT_EQ(changed.pools()[0].slots[4], (Slot{1, Slot::kSteady}));
-    EXPECT_EQ(both.merger().waiting_by_backend(3), (std::vector<std::uint32_t>{0, 1, 0}));
+    EXPECT_EQ(both.merger().waiting_by_backend(3), (std::vector<std::uint32_t>{0, 2, 0}));
 
     // A process after this one goes on with it, and the transition ends in its time.
     Merger successor(both.live_region(), both.live(), {});
-    EXPECT_EQ(successor.in_transition(), 1U);
+    EXPECT_EQ(successor.in_transition(), 2U);
     const auto unused = [](std::uint64_t, std::uint32_t) { return CoarseTime{0}; };
     EXPECT_FALSE(both.merger().settle(both.now + 60, 10, unused));
     EXPECT_TRUE(both.merger().settle(both.now + 61, 10, unused));
