@@ -1,6 +1,6 @@
 // Who owned which flows before a pool got another number of slots. No slot of the new table is a
-// slot of the old one, but both divide the same range of hashes: so what was steady is kept by hash,
-// until the new table's slots have come to rest.
+// slot of the old one, but both divide the same range of hashes: so what was steady is kept by
+// hash, until the new table's slots have come to rest.
 #pragma once
 
 #include <cstdint>

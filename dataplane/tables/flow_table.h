@@ -88,11 +88,9 @@ class FlowTable {
     FlowTable(std::span<FlowBucket> buckets, std::span<std::atomic<std::uint32_t>> flows_of,
               FlowStatistics& statistics, const FlowTimeouts& timeouts);
 
-    /// Of a flow that is about to be looked up. Of twenty that are there, all but one or none are in
-    /// their first bucket.
-    void prefetch(std::uint64_t hash) const {
-        __builtin_prefetch(&buckets_[first_of(hash)], 1);
-    }
+    /// Of a flow that is about to be looked up. Of twenty that are there, all but one or none are
+    /// in their first bucket.
+    void prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[first_of(hash)], 1); }
 
     /// The flow, unless it has been idle for too long; it is forgotten then.
     [[nodiscard]] std::optional<Place> find(std::uint64_t hash, CoarseTime now) {
