@@ -11,7 +11,7 @@ namespace tandem::tables {
 namespace {
 
 /// Buckets are filled to so much of their places, in the mean, when there are as many flows as
-/// there were to be. Above nine tenths, room is found only by moving others.
+/// there were to be. From seven eighths on some find none, though others are moved for them.
 constexpr std::uint64_t kFillPercent = 80;
 
 struct Worker {

@@ -15,7 +15,7 @@ namespace tandem::perf {
 namespace {
 
 constexpr std::uint32_t kBackends = 1000;
-constexpr HashKey kKey{{1, 2, 3}};
+constexpr HashKey kTableKey{{1, 2, 3}};
 
 std::uint32_t slots_of(const benchmark::State& state) {
     return static_cast<std::uint32_t>(state.range(0));
@@ -33,7 +33,7 @@ std::vector<plan::Member> members() {
 
 /// One backend is added or taken away, in turn.
 void base_build(benchmark::State& state) {
-    const KeyedHash hash{kKey};
+    const KeyedHash hash{kTableKey};
     const std::vector<plan::Member> all = members();
     const std::vector<plan::Member> without_one(all.begin(), all.end() - 1);
     plan::SlotTable table;
@@ -44,7 +44,7 @@ void base_build(benchmark::State& state) {
 
 /// Of base_build: Maglev's turns alone.
 void turns(benchmark::State& state) {
-    const KeyedHash hash{kKey};
+    const KeyedHash hash{kTableKey};
     const std::uint32_t slots = slots_of(state);
     std::vector<plan::Turns> backends;
     for (std::uint64_t i = 0; i < kBackends; ++i) {

@@ -19,7 +19,7 @@ namespace {
 constexpr unsigned kBuffers = 1023;
 constexpr int kAnySocket = 0;
 
-rte_mempool* pool = nullptr;
+rte_mempool* buffer_pool = nullptr;
 
 class Dpdk : public testing::Environment {
   public:
@@ -30,12 +30,12 @@ class Dpdk : public testing::Environment {
         std::vector<char*> argv;
         for (std::string& argument : arguments) argv.push_back(argument.data());
         CHECK(rte_eal_init(static_cast<int>(argv.size()), argv.data()) >= 0);
-        pool = rte_pktmbuf_pool_create("packets", kBuffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
-                                       kAnySocket);
-        CHECK(pool != nullptr);
+        buffer_pool = rte_pktmbuf_pool_create("packets", kBuffers, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+                                              kAnySocket);
+        CHECK(buffer_pool != nullptr);
     }
     void TearDown() override {
-        rte_mempool_free(pool);
+        rte_mempool_free(buffer_pool);
         rte_eal_cleanup();
     }
 };
@@ -62,16 +62,17 @@ void free_with_content(rte_ring* ring) {
 }  // namespace
 
 void PacketTest::SetUp() {
-    available_ = rte_mempool_avail_count(pool);
+    available_ = rte_mempool_avail_count(buffer_pool);
     burst_.reset(0);
 }
 
 void PacketTest::TearDown() {
-    EXPECT_EQ(rte_mempool_avail_count(pool), available_) << "buffers are lost or were freed twice";
+    EXPECT_EQ(rte_mempool_avail_count(buffer_pool), available_)
+        << "buffers are lost or were freed twice";
 }
 
 rte_mbuf* PacketTest::packet(const Bytes& frame) {
-    rte_mbuf* mbuf = rte_pktmbuf_alloc(pool);
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(buffer_pool);
     CHECK(mbuf != nullptr && frame.size() <= rte_pktmbuf_tailroom(mbuf));
     char* data = rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(frame.size()));
     std::memcpy(data, frame.data(), frame.size());
@@ -139,7 +140,7 @@ RingPort::RingPort(unsigned room)
     std::copy_n(test::kOurMac.begin(), port_.mac.size(), port_.mac.begin());
     const rte_eth_conf settings{};
     CHECK(rte_eth_dev_configure(port_.dpdk_port, 1, 1, &settings) == 0);
-    CHECK(rte_eth_rx_queue_setup(port_.dpdk_port, 0, 64, kAnySocket, nullptr, pool) == 0);
+    CHECK(rte_eth_rx_queue_setup(port_.dpdk_port, 0, 64, kAnySocket, nullptr, buffer_pool) == 0);
     CHECK(rte_eth_tx_queue_setup(port_.dpdk_port, 0, 64, kAnySocket, nullptr) == 0);
     CHECK(rte_eth_dev_start(port_.dpdk_port) == 0);
 }
