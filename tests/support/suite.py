@@ -1,7 +1,8 @@
 """Builds Tandem, runs the parts of its test suite and sums up what their runners counted.
 
-Called by tests/run. Every part returns Counts; the last line printed is their sum. While one part
-is tested the next one is built: tests mostly wait, compilers never do.
+Called by tests/run. Every part returns Counts; the last line printed is their sum. While parts are
+tested the next one is built, and the net part runs beside others: it mostly waits, compilers and
+unit tests never do.
 """
 import argparse
 import concurrent.futures
@@ -35,11 +36,12 @@ class Counts:
         return f"{line}, {self.skipped} skipped" if self.skipped else line
 
 
-def run(*command, cwd=ROOT, env=None):
-    """The exit code; the output goes to the terminal."""
+def run(*command, output, env=None):
+    """The exit code; what is printed goes to `output`, a file, or to the terminal if that is None."""
     sys.stdout.flush()
     try:
-        return subprocess.run(command, cwd=cwd, env=env, timeout=SUITE_SECONDS_MAX).returncode
+        return subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=output,
+                              timeout=SUITE_SECONDS_MAX).returncode
     except subprocess.TimeoutExpired:
         print(f"tests/run: {command[0]} was stopped after {SUITE_SECONDS_MAX} s")
         return 1
@@ -104,7 +106,7 @@ def is_built(part, sanitizers):
                                              *needs)
 
 
-def unit(directory):
+def unit(directory, output):
     """Every GoogleTest case of the programs that Meson knows as suite "unit"; of those with threads
     only where threads are watched."""
     names = THREADED if directory == directory_of(SANITIZERS["tsan"]) else []
@@ -113,39 +115,39 @@ def unit(directory):
     junit = directory / "meson-logs" / "testlog.junit.xml"
     junit.unlink(missing_ok=True)
     code = run("/usr/bin/meson", "test", "-C", str(directory), "--no-rebuild", "--suite", "unit",
-               "--print-errorlogs", *names)
+               "--print-errorlogs", *names, output=output)
     return counts_of(junit, code)
 
 
-def pytest(part, directory):
+def pytest(part, directory, output):
     with tempfile.TemporaryDirectory() as scratch:
         junit = pathlib.Path(scratch) / "junit.xml"
         code = run(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}",
-                   str(ROOT / "tests" / part), env={**os.environ, "TANDEM_BUILD": str(directory)})
+                   str(ROOT / "tests" / part), output=output,
+                   env={**os.environ, "TANDEM_BUILD": str(directory)})
         return counts_of(junit, code)
 
 
-def packet(directory):
+def packet(directory, output):
     """Packets in, packets out, through the real dataplane on pcap ports."""
-    return pytest("packet", directory)
+    return pytest("packet", directory, output)
 
 
-def net(directory):
+def net(directory, output):
     """Real servers and clients in network namespaces."""
-    return pytest("net", directory)
+    return pytest("net", directory, output)
 
 
-def lint(directory):
+def lint(directory, output):
     """Who includes whom, formatting, headers that compile alone, and a table by every compiler."""
-    return pytest("lint", directory)
+    return pytest("lint", directory, output)
 
 
 PARTS = {part.__name__: part for part in (lint, unit, packet, net)}
 PROGRAMS = ["dataplane/tandem-dataplane", "control/tandem-control"]
 NEEDS = {unit: ["meson-test-prereq"],  # Meson's name for all programs of tests
          packet: PROGRAMS, net: [*PROGRAMS, "tests/net/vip_filter_driver"]}
-THREADED = {"tables": "tables/tables", "tables_kill": "tables/tables_kill",
-            "pipeline": "pipeline/pipeline"}  # Meson's names of them, and where they are
+THREADED = {"tables": "tables/tables", "pipeline": "pipeline/pipeline"}  # Meson's names, and places
 SANITIZERS = {"asan": "address,undefined", "tsan": "thread"}
 # What is left out of "undefined" costs a third of the time to compile and finds what "address" does.
 ARGUMENTS = {"address,undefined": "['-g1', '-fno-sanitize-recover=undefined',"
@@ -161,7 +163,7 @@ def parse(name):
     return PARTS[part], SANITIZERS[sanitizer] if sanitizer else ""
 
 
-def run_part(name, built):
+def run_part(name, built, output=None):
     """Runs a part as soon as it is built (a future of is_built's result)."""
     part, sanitizers = parse(name)
     waited = time.monotonic()
@@ -169,13 +171,35 @@ def run_part(name, built):
     ready = built.result()
     started = time.monotonic()
     if ready:
-        counts = part(directory_of(sanitizers))
+        counts = part(directory_of(sanitizers), output)
     else:
         print(f"tests/run: {name}: the build failed")
         counts = Counts(failed=1)
     print(f"tests/run: {name}: {counts} in {time.monotonic() - started:.0f} s, "
           f"after {started - waited:.0f} s of building", flush=True)
     return counts
+
+
+def run_beside(name, built):
+    """As run_part, in a thread beside others: what the part prints comes at its end, in one piece."""
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        counts = run_part(name, built, output)
+        output.seek(0)
+        print(output.read(), flush=True)
+    return counts
+
+
+def run_all(names):
+    builder, beside = (concurrent.futures.ThreadPoolExecutor(1) for _ in range(2))
+    try:
+        built = {name: builder.submit(is_built, *parse(name)) for name in names}
+        others = [] if len(names) == 1 else [name for name in names if parse(name)[0] is net]
+        running = [beside.submit(run_beside, name, built[name]) for name in others]
+        total = sum((run_part(name, built[name]) for name in names if name not in others), Counts())
+        return sum((part.result() for part in running), total)
+    finally:
+        for pool in (builder, beside):  # whoever interrupts the run ends what has not begun, too
+            pool.shutdown(cancel_futures=True)
 
 
 def main():
@@ -189,12 +213,7 @@ def main():
             parse(name)
         except KeyError:
             parser.error(f"there is no part {name!r}; see --help")
-    builder = concurrent.futures.ThreadPoolExecutor(1)
-    try:
-        built = {name: builder.submit(is_built, *parse(name)) for name in names}
-        total = sum((run_part(name, built[name]) for name in names), Counts())
-    finally:
-        builder.shutdown(cancel_futures=True)  # whoever interrupts the run ends the next builds too
+    total = run_all(names)
     print(total)
     return 0 if total.failed == 0 and total.passed > 0 else 1
 
