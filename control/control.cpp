@@ -22,6 +22,7 @@ using tables::HealthState;
 constexpr auto kHouseInterval = std::chrono::milliseconds(50);
 /// Each step moves slots, which then are in transition: not more often than it is of use.
 constexpr auto kSlowStartStep = std::chrono::seconds(1);
+constexpr CoarseTime kDrainReportSeconds = 30;
 /// The longest that backends without a first result keep others waiting.
 constexpr std::chrono::milliseconds kColdPatienceMax{3000};
 
@@ -331,12 +332,12 @@ void Control::keep_house() {
     });
 }
 
-/// Says of each draining backend when no flow of it can be left.
+/// Says of each draining backend what is left of it, and when no flow can be.
 void Control::watch_drains() {
     if (!link_.is_connected()) return;
     const tables::LiveFixed& dataplane = link_.region()->dataplane();
     const CoarseTime now = dataplane.now.load(std::memory_order_relaxed);
-    std::map<health::Identity, bool> drains;
+    std::map<health::Identity, Drain> drains;
     for (const conf::Pool& pool : config_.pools) {
         for (const conf::Backend& backend : pool.backends) {
             if (!backend.is_draining) continue;
@@ -347,16 +348,24 @@ void Control::watch_drains() {
             const bool is_counted = since != 0 && now - since >= 2;
             const std::uint32_t flows = left.remembered.load(std::memory_order_relaxed);
             const std::uint32_t waiting = left.waiting.load(std::memory_order_relaxed);
-            const bool is_safe = is_counted && flows == 0 && waiting == 0;
             const auto before = drains_.find(identity);
+            Drain& drain = drains[identity];
+            drain = {is_counted && flows == 0 && waiting == 0, now};
             if (before == drains_.end()) {
                 spdlog::info("{} drains: it keeps its flows and gets no new ones",
                              name_of(identity));
-            } else if (is_safe && !before->second) {
+            } else if (drain.is_safe && !before->second.is_safe) {
                 spdlog::info("{} is drained after {} s: safe to remove", name_of(identity),
                              now - since);
+            } else if (!drain.is_safe && now - before->second.reported_at >= kDrainReportSeconds) {
+                spdlog::info(
+                    "{} drains: {} flows left, the quietest silent for {} s; {} slots may have "
+                    "silent ones that are not counted",
+                    name_of(identity), flows, left.silence_s.load(std::memory_order_relaxed),
+                    waiting);
+            } else {
+                drain.reported_at = before->second.reported_at;
             }
-            drains[identity] = is_safe;
         }
     }
     drains_ = std::move(drains);

@@ -17,6 +17,7 @@
 #include "control/neighbour.h"
 #include "control/plan/planner.h"
 #include "dataplane/base/result.h"
+#include "dataplane/base/time.h"
 #include "healthcheck/checker.h"
 
 namespace tandem {
@@ -37,6 +38,11 @@ class Control {
     void reload();
 
   private:
+    struct Drain {
+        bool is_safe = false;        ///< to remove the backend
+        CoarseTime reported_at = 0;  ///< by the dataplane's clock
+    };
+
     void on_connected(bool is_other);
     void begin_with(const PlanRegion& region);
     void apply_config();
@@ -66,7 +72,7 @@ class Control {
     std::map<int, std::uint8_t> port_of_netdev_;       ///< by the netdev's index
     bool has_begun_ = false;                           ///< the first dataplane has come
     std::optional<Instant> cold_since_;                ///< nothing was ever published, nor is yet
-    std::map<health::Identity, bool> drains_;          ///< draining backends; true: safe to remove
+    std::map<health::Identity, Drain> drains_;         ///< backends that drain
     std::map<health::Identity, Instant> slow_starts_;  ///< since when
     Instant slow_step_at_;
     bool publish_is_due_ = false;

@@ -140,11 +140,16 @@ void MainCore::count_flows(const tables::PlanView& plan, CoarseTime now) {
     const std::vector<std::uint32_t> waiting = merger_.waiting_by_backend(count);
     for (std::size_t i = 1; i < count; ++i) {
         std::uint32_t flows = 0;
+        std::uint32_t silence_s = 0;
         for (std::uint32_t worker = 0; worker < shared_.flows().workers(); ++worker) {
-            flows += shared_.flows().flows_of(worker)[i].load(std::memory_order_relaxed);
+            const tables::FlowTable::PerBackend own = shared_.flows().per_backend(worker);
+            flows += own.flows[i].load(std::memory_order_relaxed);
+            silence_s = std::max<std::uint32_t>(silence_s,
+                                                own.silence_s[i].load(std::memory_order_relaxed));
         }
         tables::BackendFlows& record = shared_.fixed().backend_flows[i];
         record.remembered.store(flows, std::memory_order_relaxed);
+        record.silence_s.store(flows == 0 ? 0 : silence_s, std::memory_order_relaxed);
         record.waiting.store(waiting[i], std::memory_order_relaxed);
         const bool is_draining = plan.backends[i].is_draining != 0;
         if (!is_draining) {

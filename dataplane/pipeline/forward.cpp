@@ -61,7 +61,15 @@ void encapsulate(const Packet& packet, const LiveBackend& backend, std::uint8_t*
 void trim_padding(rte_mbuf* mbuf, std::uint16_t l3_length) {
     const std::uint32_t wanted = std::uint32_t{l3_length} + kHeader;
     const std::uint32_t surplus = rte_pktmbuf_pkt_len(mbuf) - wanted;
-    if (surplus != 0) rte_pktmbuf_trim(mbuf, static_cast<std::uint16_t>(surplus));
+    if (surplus == 0) return;
+    if (mbuf->nb_segs == 1) [[likely]] {
+        // As rte_pktmbuf_trim, which reads a second cache line of the buffer to find its last
+        // segment.
+        mbuf->pkt_len = wanted;
+        mbuf->data_len = static_cast<std::uint16_t>(wanted);
+    } else {
+        rte_pktmbuf_trim(mbuf, static_cast<std::uint16_t>(surplus));
+    }
 }
 
 Burst::Decision forward_one(const LiveBackend& backend, Packet& packet) {

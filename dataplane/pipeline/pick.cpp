@@ -67,12 +67,14 @@ tables::FlowSignal signal_of(const Packet& packet) {
 tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker, const Packet& packet,
                                 const Choice& choice) {
     const auto index = static_cast<std::uint32_t>(choice.slot - choice.pool->slots);
-    const tables::SlotNow at{*choice.slot, choice.pool->changed_at[index], packet.hash,
+    const tables::SlotNow at{*choice.slot, choice.pool->changed_at + index, packet.hash,
                              choice.pool->earlier};
     const tables::Tracked tracked =
         tables::track(tracker.table, choice.flow_hash, at, signal_of(packet), tables.backends(),
                       tracker.rules, tracker.now);
-    if (tracked.is_remembered) tracker.use.note(choice.pool->id, index, tracker.now);
+    if (tracked.is_remembered && !tracked.is_repeated) {
+        tracker.use.note(choice.pool->id, index, tracker.now);
+    }
     return tracked.backend;
 }
 

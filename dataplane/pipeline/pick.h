@@ -18,7 +18,7 @@ struct FlowTracker {
 
     FlowTracker(tables::FlowMemory& memory, std::uint32_t worker,
                 const tables::FlowTimeouts& timeouts)
-        : table(memory.buckets(worker), memory.flows_of(worker), memory.statistics(worker),
+        : table(memory.buckets(worker), memory.per_backend(worker), memory.statistics(worker),
                 timeouts),
           hash(memory.key(worker)),
           use(memory.slot_use(worker)),

@@ -27,8 +27,9 @@ struct Fixed {
     std::array<Worker, kWorkersMax> worker{};
 };
 
-constexpr std::size_t kFlowsOfBytes =
-    (kBackendsMax + 1 + 63) / 64 * 64 * sizeof(std::atomic<std::uint32_t>);
+constexpr std::size_t kBackendPlaces = (kBackendsMax + 1 + 63) / 64 * 64;
+constexpr std::size_t kFlowsOfBytes = kBackendPlaces * sizeof(std::atomic<std::uint32_t>);
+constexpr std::size_t kSilenceBytes = kBackendPlaces * sizeof(std::atomic<std::uint16_t>);
 constexpr std::size_t kUseBytes = SlotUse::kCells * sizeof(SlotUse::Cell);
 
 std::uint32_t buckets_for(std::uint64_t flows) {
@@ -39,7 +40,7 @@ std::uint32_t buckets_for(std::uint64_t flows) {
 }
 
 std::size_t bytes_per_worker(std::uint32_t buckets) {
-    return buckets * sizeof(FlowBucket) + kFlowsOfBytes + kUseBytes;
+    return buckets * sizeof(FlowBucket) + kFlowsOfBytes + kSilenceBytes + kUseBytes;
 }
 
 bool fill_randomly(std::span<std::uint8_t> bytes) {
@@ -89,7 +90,8 @@ bool FlowMemory::fits(std::uint32_t workers, std::uint64_t flows) const {
 void FlowMemory::clear() {
     for (std::uint32_t i = 0; i < workers(); ++i) {
         std::ranges::fill(buckets(i), FlowBucket{});
-        for (std::atomic<std::uint32_t>& flows : flows_of(i)) flows = 0;
+        for (std::atomic<std::uint32_t>& flows : per_backend(i).flows) flows = 0;
+        for (std::atomic<std::uint16_t>& silence : per_backend(i).silence_s) silence = 0;
         for (auto& entries : statistics(i).entries) entries = 0;
     }
 }
@@ -112,7 +114,7 @@ void FlowMemory::recount() {
             }
         }
         std::ranges::copy(entries, statistics(i).entries.begin());
-        std::ranges::copy(of_backend, flows_of(i).begin());
+        std::ranges::copy(of_backend, per_backend(i).flows.begin());
     }
 }
 
@@ -151,14 +153,17 @@ std::span<FlowBucket> FlowMemory::buckets(std::uint32_t worker) {
     return part<FlowBucket>(worker, 0, buckets_per_worker());
 }
 
-std::span<std::atomic<std::uint32_t>> FlowMemory::flows_of(std::uint32_t worker) {
-    return part<std::atomic<std::uint32_t>>(worker, buckets_per_worker() * sizeof(FlowBucket),
-                                            kBackendsMax + 1);
+FlowTable::PerBackend FlowMemory::per_backend(std::uint32_t worker) {
+    const std::size_t at = buckets_per_worker() * sizeof(FlowBucket);
+    return {.flows = part<std::atomic<std::uint32_t>>(worker, at, kBackendsMax + 1),
+            .silence_s =
+                part<std::atomic<std::uint16_t>>(worker, at + kFlowsOfBytes, kBackendsMax + 1)};
 }
 
 SlotUse FlowMemory::slot_use(std::uint32_t worker) {
-    return SlotUse(part<SlotUse::Cell>(
-        worker, buckets_per_worker() * sizeof(FlowBucket) + kFlowsOfBytes, SlotUse::kCells));
+    const std::size_t at =
+        buckets_per_worker() * sizeof(FlowBucket) + kFlowsOfBytes + kSilenceBytes;
+    return SlotUse(part<SlotUse::Cell>(worker, at, SlotUse::kCells));
 }
 
 std::atomic<CoarseTime>& FlowMemory::alive_at() {

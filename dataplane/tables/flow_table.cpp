@@ -1,5 +1,6 @@
 #include "dataplane/tables/flow_table.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace tandem::tables {
@@ -12,15 +13,15 @@ constexpr CoarseTime kAnswerSeconds = 2;
 
 }  // namespace
 
-FlowTable::FlowTable(std::span<FlowBucket> buckets, std::span<std::atomic<std::uint32_t>> flows_of,
+FlowTable::FlowTable(std::span<FlowBucket> buckets, const PerBackend& per_backend,
                      FlowStatistics& statistics, const FlowTimeouts& timeouts)
     : buckets_(buckets),
       mask_(buckets.size() - 1),
-      flows_of_(flows_of),
+      per_backend_(per_backend),
       statistics_(&statistics),
       timeouts_(timeouts) {
     CHECK(std::has_single_bit(buckets.size()) && buckets.size() >= 2);
-    CHECK(flows_of.size() > kBackendsMax);
+    CHECK(per_backend.flows.size() > kBackendsMax && per_backend.silence_s.size() > kBackendsMax);
 }
 
 void FlowTable::set_pools(std::vector<std::uint16_t> pool_of, std::vector<std::uint32_t> budgets) {
@@ -40,7 +41,7 @@ bool FlowTable::has_used_up_its_share(BackendIndex backend) {
 
 /// With `amount` of 2^32 - 1: takes one away.
 void FlowTable::add_flows(BackendIndex backend, std::uint32_t amount) {
-    std::atomic<std::uint32_t>& flows = flows_of_[backend];
+    std::atomic<std::uint32_t>& flows = per_backend_.flows[backend];
     flows.store(flows.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
     if (std::uint32_t* of_pool = pool_flows(backend)) *of_pool += amount;
 }
@@ -165,10 +166,27 @@ void FlowTable::sweep(CoarseTime now, std::size_t bucket_count) {
         swept_ = (swept_ + 1) & mask_;
         __builtin_prefetch(&buckets_[(swept_ + 8) & mask_]);
         for (unsigned place = 0; place < FlowBucket::kPlaces; ++place) {
-            if (bucket.tags[place] == 0 || !is_expired({&bucket, place}, now)) continue;
-            count(statistics_->expired);
-            remove({&bucket, place});
+            if (bucket.tags[place] == 0) continue;
+            if (is_expired({&bucket, place}, now)) {
+                count(statistics_->expired);
+                remove({&bucket, place});
+            } else {
+                note_silence(bucket.backends[place], age({&bucket, place}, now));
+            }
         }
+        if (swept_ == 0) publish_silence();
+    }
+}
+
+void FlowTable::note_silence(BackendIndex backend, CoarseTime seconds) {
+    if (backend >= silence_.size()) silence_.resize(backend + 1U);
+    silence_[backend] = std::max(silence_[backend], static_cast<std::uint16_t>(seconds));
+}
+
+void FlowTable::publish_silence() {
+    for (std::size_t backend = 0; backend < silence_.size(); ++backend) {
+        per_backend_.silence_s[backend].store(silence_[backend], std::memory_order_relaxed);
+        silence_[backend] = 0;
     }
 }
 

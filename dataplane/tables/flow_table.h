@@ -83,9 +83,16 @@ class FlowTable {
         return static_cast<FlowState>(bucket.stamps[place] >> kTimeBits);
     }
 
-    /// `buckets`: a power of two of them, zeroed or as an earlier FlowTable left them. `flows_of`:
-    /// by BackendIndex, how many flows it has here; kept up to date.
-    FlowTable(std::span<FlowBucket> buckets, std::span<std::atomic<std::uint32_t>> flows_of,
+    /// By BackendIndex, for others to read.
+    struct PerBackend {
+        std::span<std::atomic<std::uint32_t>> flows;  ///< that it has here, as of now
+        /// Seconds since the last packet of that flow of it which is silent longest, as of the last
+        /// time that sweep() had seen all buckets.
+        std::span<std::atomic<std::uint16_t>> silence_s;
+    };
+
+    /// `buckets`: a power of two of them, zeroed or as an earlier FlowTable left them.
+    FlowTable(std::span<FlowBucket> buckets, const PerBackend& per_backend,
               FlowStatistics& statistics, const FlowTimeouts& timeouts);
 
     /// Of a flow that is about to be looked up. Of twenty that are there, all but one or none are
@@ -109,13 +116,15 @@ class FlowTable {
         return place;
     }
 
-    /// Notes that a flow is in use, in which state.
-    void touch(const Place& place, FlowState state, CoarseTime now) {
+    /// Notes that a flow is in use, in which state. False: so it was in this second already.
+    bool touch(const Place& place, FlowState state, CoarseTime now) {
         const std::uint16_t stamp = stamp_of(state, now);
         const FlowState before = place.state();
         if (before != state) [[unlikely]]
             change_state(before, state);
-        if (place.bucket->stamps[place.index] != stamp) place.bucket->stamps[place.index] = stamp;
+        if (place.bucket->stamps[place.index] == stamp) return false;
+        place.bucket->stamps[place.index] = stamp;
+        return true;
     }
     void rewrite(const Place& place, BackendIndex backend);
 
@@ -133,7 +142,7 @@ class FlowTable {
     [[nodiscard]] std::size_t bucket_count() const { return buckets_.size(); }
     /// Of one backend here; read by other threads as well.
     [[nodiscard]] std::uint32_t flows_of(BackendIndex backend) const {
-        return flows_of_[backend].load(std::memory_order_relaxed);
+        return per_backend_.flows[backend].load(std::memory_order_relaxed);
     }
 
   private:
@@ -193,18 +202,21 @@ class FlowTable {
     std::optional<Place> make_room(std::size_t bucket, CoarseTime now);
     std::optional<Place> victim(std::size_t first, std::size_t second, CoarseTime now,
                                 std::optional<std::uint16_t> of_pool);
+    void note_silence(BackendIndex backend, CoarseTime seconds);
+    void publish_silence();
     void put(const Place& place, std::uint32_t tag, BackendIndex backend, FlowState state,
              CoarseTime now);
 
     std::span<FlowBucket> buckets_;
     std::size_t mask_;
-    std::span<std::atomic<std::uint32_t>> flows_of_;
+    PerBackend per_backend_;
     FlowStatistics* statistics_;
     FlowTimeouts timeouts_;
     std::vector<std::uint16_t> pool_of_;  ///< by backend; beyond its end: no pool
     std::vector<std::uint32_t> budgets_;  ///< by pool
     std::vector<std::uint32_t> of_pool_;  ///< flows, by pool
     std::size_t swept_ = 0;               ///< the bucket that sweep() looks at next
+    std::vector<std::uint16_t> silence_;  ///< by backend, as sweep() has found it so far
 };
 
 }  // namespace tandem::tables

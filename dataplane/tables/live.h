@@ -99,6 +99,7 @@ inline void add(std::atomic<std::uint64_t>& counter, std::uint64_t amount) {
 /// What is left of a backend's flows, as of the last second. main core: wo.
 struct BackendFlows {
     std::atomic<std::uint32_t> remembered{0};  ///< flows in the workers' tables
+    std::atomic<std::uint32_t> silence_s{0};   ///< of that one of them which is silent longest
     std::atomic<std::uint32_t> waiting{0};     ///< its old slots in transition: silent flows may be
     std::atomic<CoarseTime> draining_since{0};  ///< no flow of it is younger; 0: it is not draining
 };

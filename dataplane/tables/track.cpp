@@ -39,18 +39,21 @@ Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const Slot& slot,
               const FlowSignal& signal, std::span<const LiveBackend> backends, CoarseTime now) {
     const bool opens_anew = signal.opens && flow.state() == FlowState::kClosing;
     const bool stays = may_serve(flow.backend(), backends) && !opens_anew;
-    if (!stays && slot.owner == kNoBackend) return {kNoBackend, true};
+    if (!stays && slot.owner == kNoBackend) return {kNoBackend, true, false};
     if (!stays && flow.backend() != slot.owner) flows.rewrite(flow, slot.owner);
-    flows.touch(flow, state_after(flow.state(), signal), now);
-    return {flow.backend(), true};
+    const bool is_news = flows.touch(flow, state_after(flow.state(), signal), now);
+    return {flow.backend(), true, !is_news};
 }
 
 /// Where a packet goes that opens nothing, if no more is known than its slot.
 BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBackend> backends,
                           const TrackRules& rules, CoarseTime now) {
     // A worker's clock may be a little behind the one that the change was noted by.
-    const auto since = static_cast<std::int32_t>(now - at.changed_at);
-    if (is_udp && since > static_cast<std::int64_t>(rules.udp_idle)) return at.slot.owner;
+    const auto is_new = [&] {
+        const auto since = static_cast<std::int32_t>(now - *at.changed_at);
+        return since > static_cast<std::int64_t>(rules.udp_idle);
+    };
+    if (is_udp && is_new()) return at.slot.owner;
     const BackendIndex steady = steady_owner(at);
     return may_serve(steady, backends) ? steady : at.slot.owner;
 }
@@ -63,15 +66,17 @@ Tracked track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
     if (const auto flow = flows.find(flow_hash, now)) {
         return go_on(flows, *flow, at.slot, signal, backends, now);
     }
-    if (!at.slot.is_in_transition()) return {at.slot.owner, false};
+    if (!at.slot.is_in_transition()) return {at.slot.owner, false, false};
     const BackendIndex without = unremembered(at, signal.is_udp, backends, rules, now);
     const BackendIndex backend = signal.opens ? at.slot.owner : without;
     // Of a flow that ends nothing is worth remembering; if only one side does, more will come.
-    if (backend == kNoBackend || signal.closes) return {backend, false};
-    if (flows.insert(flow_hash, backend, state_at_first(signal), now)) return {backend, true};
+    if (backend == kNoBackend || signal.closes) return {backend, false, false};
+    if (flows.insert(flow_hash, backend, state_at_first(signal), now)) {
+        return {backend, true, false};
+    }
     // No room: it opens where its next packets will go, or they would be the first to be answered
     // by somebody who does not know it.
-    return {without, false};
+    return {without, false, false};
 }
 
 }  // namespace tandem::tables

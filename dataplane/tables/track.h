@@ -37,7 +37,7 @@ struct FlowSignal {
 /// One slot as it is now.
 struct SlotNow {
     Slot slot;
-    CoarseTime changed_at = 0;
+    const CoarseTime* changed_at;           ///< read of unknown UDP flows only
     std::uint64_t slot_hash = 0;            ///< of the flow, that chose the slot
     std::span<const EarlierOwner> earlier;  ///< of the pool
 };
@@ -51,6 +51,7 @@ struct TrackRules {
 struct Tracked {
     BackendIndex backend;  ///< kNoBackend: nobody serves
     bool is_remembered;    ///< its flow is in the table from now on, or still
+    bool is_repeated;      ///< and so it was after another packet of it in this second
 };
 
 /// Says where a packet goes, and updates `flows`. `flow_hash` by the table's own key.

@@ -54,7 +54,7 @@ struct Remembered {
                                                           : tables::Pages::kNormal)
                                .value())),
           hash(memory.key(0)),
-          table(memory.buckets(0), memory.flows_of(0), memory.statistics(0), {}) {
+          table(memory.buckets(0), memory.per_backend(0), memory.statistics(0), {}) {
         for (std::uint32_t flow = 0; flow < flows; ++flow) {
             CHECK(table.insert(hash.of_flow(flow_of(flow)), backend_of(flow),
                                tables::FlowState::kEstablished, kNow));

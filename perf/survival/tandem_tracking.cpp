@@ -26,7 +26,7 @@ TandemTracking::TandemTracking(tables::FlowMemory memory, const HashKey& key,
     : memory_(std::move(memory)),
       hash_(key),
       timeouts_(timeouts),
-      flows_(memory_.buckets(0), memory_.flows_of(0), memory_.statistics(0), timeouts),
+      flows_(memory_.buckets(0), memory_.per_backend(0), memory_.statistics(0), timeouts),
       slot_use_(memory_.slot_use(0)) {}
 
 void TandemTracking::adopt(const Tables& tables, CoarseTime now) {
@@ -38,13 +38,13 @@ void TandemTracking::adopt(const Tables& tables, CoarseTime now) {
 
 BackendIndex TandemTracking::forward(const Arrival& packet, CoarseTime now) {
     const std::uint32_t slot = slot_of(packet, slots_.slots().size());
-    const tables::SlotNow at{slots_.slots()[slot], slots_.changed_at()[slot], packet.slot_hash,
+    const tables::SlotNow at{slots_.slots()[slot], &slots_.changed_at()[slot], packet.slot_hash,
                              slots_.earlier()};
     if (at.slot.is_steady()) return at.slot.owner;
     const std::uint64_t inserted = memory_.statistics(0).inserted;
     const tables::Tracked tracked = tables::track(flows_, hash_.of_pair(packet.flow, 0), at,
                                                   packet.signal, tables_->backends, {}, now);
-    if (tracked.is_remembered) slot_use_.note(kPoolId, slot, now);
+    if (tracked.is_remembered && !tracked.is_repeated) slot_use_.note(kPoolId, slot, now);
     if (memory_.statistics(0).inserted != inserted) {
         entries_peak_ = std::max(entries_peak_, entries_in(memory_.statistics(0)));
     }

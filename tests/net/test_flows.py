@@ -99,6 +99,8 @@ def test_downloads_survive_drain_flaps_weights_additions_and_removal(lab):
         assert not fresh.failed and set(fresh.spread) == {"backend2", "backend3", "backend4"}
         tandem.control.wait_for_log(
             re.compile(rf"{re.escape(first.ipv4)}:80 is drained .*safe to remove"), seconds=240)
+        assert re.search(r"drains: [1-9]\d* flows left, the quietest silent for \d+ s",
+                         tandem.control.text())
         change(tandem, pool(base, second.ipv4, settings(third, weight=5), fourth.ipv4, slots=131_101),
                moves=False)
         failed = [result for result in wait_ended(downloads, DOWNLOADS)

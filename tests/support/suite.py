@@ -87,7 +87,7 @@ def is_set_up(sanitizers):
     directory = directory_of(sanitizers)
     # Warnings are the release build's to fail on, and includes that are missing: with sanitizers g++
     # sees warnings that are none, and the files of a folder are compiled together to save time.
-    options = ["-Dwerror=false", "-Doptimization=1", "-Ddebug=false", "-Db_lto=false",
+    options = ["-Dwerror=false", "-Doptimization=g", "-Ddebug=false", "-Db_lto=false",
                "-Db_lundef=false", "-Db_ndebug=false", "-Dunity=on", "-Dunity_size=8",
                f"-Dcpp_args={ARGUMENTS[sanitizers]}",
                f"-Db_sanitize={sanitizers}"] if sanitizers else []

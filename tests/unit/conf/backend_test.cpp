@@ -137,7 +137,7 @@ TEST(Backends, OfAllPoolsHaveALimit) {
     EXPECT_EQ(backends_of(many(kBackendsMax)).size(), kBackendsMax);
     EXPECT_EQ(
         errors_of_backend(many(kBackendsMax) + "[pool.b]\n" + many(2) + "[pool.a]\n" + many(2)),
-        Strings{"6:7 the pools up to this one have 65535 backends; the most is 65532 for all "
+        Strings{"6:7 the pools up to this one have 65534 backends; the most is 65532 for all "
                 "of them"});
 }
 

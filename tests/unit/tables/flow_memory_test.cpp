@@ -16,7 +16,7 @@ FlowMemory memory_of(std::uint32_t workers, std::uint64_t flows = 1000) {
 }
 
 FlowTable table_of(FlowMemory& memory, std::uint32_t worker = 0) {
-    return {memory.buckets(worker), memory.flows_of(worker), memory.statistics(worker), {}};
+    return {memory.buckets(worker), memory.per_backend(worker), memory.statistics(worker), {}};
 }
 
 std::uint64_t entries(FlowMemory& memory, FlowState state, std::uint32_t worker = 0) {
@@ -33,8 +33,8 @@ TEST(FlowMemory, EachWorkerHasATableAndAKeyOfItsOwn) {
     }
     for (std::uint32_t i = 0; i < 3; ++i) {
         EXPECT_EQ(table_of(memory, i).find(kFlow, 0)->backend(), i + 1);
-        EXPECT_EQ(memory.flows_of(i)[i + 1], 1U);
-        EXPECT_EQ(memory.flows_of(i)[1 + (i + 1) % 3], 0U);
+        EXPECT_EQ(memory.per_backend(i).flows[i + 1], 1U);
+        EXPECT_EQ(memory.per_backend(i).flows[1 + (i + 1) % 3], 0U);
     }
 }
 
@@ -55,7 +55,7 @@ TEST(FlowMemory, ClearForgetsEverything) {
     table_of(memory).insert(kFlow, 7, FlowState::kEstablished, 50);
     memory.clear();
     EXPECT_FALSE(table_of(memory).find(kFlow, 50).has_value());
-    EXPECT_EQ(memory.flows_of(0)[7], 0U);
+    EXPECT_EQ(memory.per_backend(0).flows[7], 0U);
     EXPECT_EQ(entries(memory, FlowState::kEstablished), 0U);
 }
 
@@ -65,13 +65,13 @@ TEST(FlowMemory, ARecountMendsWhatAWriterThatWasKilledLeftHalfDone) {
         ASSERT_TRUE(table_of(memory).insert(kFlow * flow, 7, FlowState::kEstablished, 0));
     }
     table_of(memory, 1).insert(kFlow, 8, FlowState::kOpening, 0);
-    memory.flows_of(0)[7] = 101;
-    memory.flows_of(0)[9] = static_cast<std::uint32_t>(-1);
+    memory.per_backend(0).flows[7] = 101;
+    memory.per_backend(0).flows[9] = static_cast<std::uint32_t>(-1);
     memory.statistics(0).entries[0] = static_cast<std::uint64_t>(-1);
     memory.recount();
-    EXPECT_EQ(memory.flows_of(0)[7], 100U);
-    EXPECT_EQ(memory.flows_of(0)[9], 0U);
-    EXPECT_EQ(memory.flows_of(1)[8], 1U);
+    EXPECT_EQ(memory.per_backend(0).flows[7], 100U);
+    EXPECT_EQ(memory.per_backend(0).flows[9], 0U);
+    EXPECT_EQ(memory.per_backend(1).flows[8], 1U);
     EXPECT_EQ(entries(memory, FlowState::kOpening), 0U);
     EXPECT_EQ(entries(memory, FlowState::kEstablished), 100U);
     EXPECT_EQ(entries(memory, FlowState::kOpening, 1), 1U);
@@ -84,7 +84,7 @@ TEST(FlowMemory, ARecountForgetsWhatCannotBeAFlow) {
     bucket.backends = {5, kNoBackend, 0xffff, 5};
     bucket.stamps = {0, 0, 0, 7U << 13U};  // the last in a state that there is not
     memory.recount();
-    EXPECT_EQ(memory.flows_of(0)[5], 1U);
+    EXPECT_EQ(memory.per_backend(0).flows[5], 1U);
     EXPECT_EQ(bucket.tags, (std::array<std::uint32_t, 8>{1}));
 }
 

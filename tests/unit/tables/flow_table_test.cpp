@@ -187,6 +187,26 @@ TEST(FlowTable, ASweepForgetsWhatIsIdleAndNothingElse) {
     EXPECT_EQ(flows.statistics().expired, 50U);
 }
 
+TEST(FlowTable, AWholeSweepTellsOfEachBackendHowLongItsQuietestFlowIsSilent) {
+    TableForTest flows(64);
+    std::mt19937_64 random(19);
+    for (CoarseTime i = 0; i < 40; ++i) {
+        const BackendIndex backend = i % 2 == 0 ? 1 : 2;
+        ASSERT_TRUE(flows->insert(random(), backend, FlowState::kEstablished, kStart + i));
+    }
+    flows->sweep(kStart + 100, 63);
+    EXPECT_EQ(flows.silence_s(1), 0) << "one bucket is still to come";
+    flows->sweep(kStart + 100, 1);
+    EXPECT_EQ(flows.silence_s(1), 100);
+    EXPECT_EQ(flows.silence_s(2), 99);
+    EXPECT_EQ(flows.silence_s(3), 0);
+    flows->sweep(kStart + 930, 64);  // they are idle for too long, but for the last ten
+    EXPECT_EQ(flows.silence_s(1), 900);
+    EXPECT_EQ(flows.silence_s(2), 899);
+    flows->sweep(kStart + 2000, 64);
+    EXPECT_EQ(flows.silence_s(1), 0);
+}
+
 // 100 SYNs of strangers for each packet of an established flow, while the table is far too small
 // for all of them.
 TEST(FlowTable, AFloodOfOpeningFlowsDoesNotWashOutEstablishedOnes) {

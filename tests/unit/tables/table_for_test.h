@@ -11,7 +11,8 @@ namespace tandem::tables {
 class TableForTest {
   public:
     explicit TableForTest(std::size_t bucket_count, const FlowTimeouts& timeouts = {})
-        : buckets_(bucket_count), table_(buckets_, flows_of_, statistics_, timeouts) {}
+        : buckets_(bucket_count),
+          table_(buckets_, {flows_of_, silence_s_}, statistics_, timeouts) {}
 
     FlowTable& operator*() { return table_; }
     FlowTable* operator->() { return &table_; }
@@ -24,12 +25,17 @@ class TableForTest {
         for (const auto& of_state : statistics_.entries) sum += of_state;
         return sum;
     }
+    [[nodiscard]] std::uint16_t silence_s(BackendIndex backend) const {
+        return silence_s_[backend];
+    }
     [[nodiscard]] std::size_t places() const { return buckets_.size() * FlowBucket::kPlaces; }
 
   private:
     std::vector<FlowBucket> buckets_;
     std::vector<std::atomic<std::uint32_t>> flows_of_ =
         std::vector<std::atomic<std::uint32_t>>(kBackendsMax + 1);
+    std::vector<std::atomic<std::uint16_t>> silence_s_ =
+        std::vector<std::atomic<std::uint16_t>>(kBackendsMax + 1);
     FlowStatistics statistics_;
     FlowTable table_;
 };

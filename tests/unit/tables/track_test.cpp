@@ -27,7 +27,7 @@ class Track : public testing::Test {
         for (LiveBackend& backend : backends_) backend.serves_flows = 1;
     }
     BackendIndex send(const FlowSignal& signal, std::uint64_t flow = kFlow) {
-        const Tracked tracked = track(*flows_, flow, {slot_, changed_at_, slot_hash_, earlier_},
+        const Tracked tracked = track(*flows_, flow, {slot_, &changed_at_, slot_hash_, earlier_},
                                       signal, backends_, {.udp_idle = 30}, now_);
         EXPECT_EQ(tracked.is_remembered, is_remembered(flow));
         return tracked.backend;
