@@ -28,6 +28,7 @@ void FlowTable::set_pools(std::vector<std::uint16_t> pool_of, std::vector<std::u
     pool_of_ = std::move(pool_of);
     budgets_ = std::move(budgets);
     of_pool_.assign(budgets_.size(), 0);
+    silence_.resize(pool_of_.size());
     for (std::size_t backend = 0; backend < pool_of_.size(); ++backend) {
         const auto index = static_cast<BackendIndex>(backend);
         if (std::uint32_t* flows = pool_flows(index)) *flows += flows_of(index);
@@ -171,16 +172,15 @@ void FlowTable::sweep(CoarseTime now, std::size_t bucket_count) {
                 count(statistics_->expired);
                 remove({&bucket, place});
             } else {
-                note_silence(bucket.backends[place], age({&bucket, place}, now));
+                const BackendIndex backend = bucket.backends[place];
+                const auto silence = static_cast<std::uint16_t>(age({&bucket, place}, now));
+                if (backend < silence_.size()) {
+                    silence_[backend] = std::max(silence_[backend], silence);
+                }
             }
         }
         if (swept_ == 0) publish_silence();
     }
-}
-
-void FlowTable::note_silence(BackendIndex backend, CoarseTime seconds) {
-    if (backend >= silence_.size()) silence_.resize(backend + 1U);
-    silence_[backend] = std::max(silence_[backend], static_cast<std::uint16_t>(seconds));
 }
 
 void FlowTable::publish_silence() {

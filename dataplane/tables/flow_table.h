@@ -87,7 +87,7 @@ class FlowTable {
     struct PerBackend {
         std::span<std::atomic<std::uint32_t>> flows;  ///< that it has here, as of now
         /// Seconds since the last packet of that flow of it which is silent longest, as of the last
-        /// time that sweep() had seen all buckets.
+        /// time that sweep() had seen all buckets. Of backends that set_pools() names.
         std::span<std::atomic<std::uint16_t>> silence_s;
     };
 
@@ -202,7 +202,6 @@ class FlowTable {
     std::optional<Place> make_room(std::size_t bucket, CoarseTime now);
     std::optional<Place> victim(std::size_t first, std::size_t second, CoarseTime now,
                                 std::optional<std::uint16_t> of_pool);
-    void note_silence(BackendIndex backend, CoarseTime seconds);
     void publish_silence();
     void put(const Place& place, std::uint32_t tag, BackendIndex backend, FlowState state,
              CoarseTime now);

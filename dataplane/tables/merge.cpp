@@ -275,22 +275,7 @@ bool Merger::settle(CoarseTime now, CoarseTime remembering, const LastUse& last_
 
 std::vector<std::uint32_t> Merger::waiting_by_backend(std::size_t backends) const {
     std::vector<std::uint32_t> waiting(backends);
-    for (const auto& [id, pool] : pools_) {
-        if (pool.memory.in_transition() == 0) continue;
-        const auto count = [&](BackendIndex steady, BackendIndex owner) {
-            if (steady < backends && steady != owner) ++waiting[steady];
-        };
-        for (std::uint32_t i = 0; i < pool.memory.slots().size(); ++i) {
-            const Slot& slot = pool.memory.slots()[i];
-            if (slot.steady == Slot::kByHash) {
-                for (const EarlierOwner& earlier : pool.memory.earlier_of(i)) {
-                    count(earlier.owner, slot.owner);
-                }
-            } else if (slot.is_in_transition()) {
-                count(slot.steady, slot.owner);
-            }
-        }
-    }
+    for (const auto& [id, pool] : pools_) pool.memory.count_waiting(waiting);
     return waiting;
 }
 

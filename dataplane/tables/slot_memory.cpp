@@ -103,37 +103,44 @@ std::size_t SlotMemory::replace(std::span<const BackendIndex> owners, CoarseTime
     return owners.size();
 }
 
-/// Of every hash who owned it when its slot was last steady: the slots themselves are to go.
-std::vector<EarlierOwner> SlotMemory::steady_by_hash() const {
-    std::vector<EarlierOwner> ranges;
-    const auto add = [&](std::uint64_t first_hash, BackendIndex owner) {
-        if (!ranges.empty() && ranges.back().owner == owner) return;
-        ranges.push_back({.first_hash = static_cast<std::uint32_t>(first_hash), .owner = owner});
-    };
+/// Of every hash who owns it or did when its slot was last steady: once for each slot, and for each
+/// of the earlier owners that a slot had hashes of. In one go through both, whatever their sizes:
+/// the main core does it every second.
+template <class Visit>
+void SlotMemory::visit_steady(Visit&& visit) const {
     const auto slot_count = static_cast<std::uint32_t>(slots_.size());
+    std::size_t next = 0;  // of earlier_, the first that begins behind the slot's first hash
+    std::uint64_t end = 0;
     for (std::uint32_t i = 0; i < slot_count; ++i) {
         const Slot& slot = slots_[i];
-        const std::uint64_t first = first_hash_of(i, slot_count);
-        if (!slot.is_in_transition()) {
-            add(first, slot.owner);
-        } else if (slot.steady != Slot::kByHash) {
-            add(first, slot.steady);
-        } else {
-            for (const EarlierOwner& earlier : earlier_of(i)) {
-                add(std::max<std::uint64_t>(first, earlier.first_hash), earlier.owner);
-            }
+        const std::uint64_t first = std::exchange(end, first_hash_of(i + 1, slot_count));
+        if (slot.steady != Slot::kByHash) {
+            visit(first, slot, slot.is_in_transition() ? slot.steady : slot.owner);
+            continue;
+        }
+        while (next < earlier_.size() && earlier_[next].first_hash <= first) ++next;
+        if (next != 0) visit(first, slot, earlier_[next - 1].owner);
+        for (; next < earlier_.size() && earlier_[next].first_hash < end; ++next) {
+            visit(earlier_[next].first_hash, slot, earlier_[next].owner);
         }
     }
+}
+
+/// For a table whose slots are to go.
+std::vector<EarlierOwner> SlotMemory::steady_by_hash() const {
+    std::vector<EarlierOwner> ranges;
+    visit_steady([&](std::uint64_t first_hash, const Slot& /*slot*/, BackendIndex owner) {
+        if (!ranges.empty() && ranges.back().owner == owner) return;
+        ranges.push_back({.first_hash = static_cast<std::uint32_t>(first_hash), .owner = owner});
+    });
     return ranges;
 }
 
-std::span<const EarlierOwner> SlotMemory::earlier_of(std::uint32_t slot) const {
-    const auto slot_count = static_cast<std::uint32_t>(slots_.size());
-    const auto from = std::ranges::upper_bound(earlier_, first_hash_of(slot, slot_count), {},
-                                               &EarlierOwner::first_hash);
-    const auto to = std::ranges::lower_bound(earlier_, first_hash_of(slot + 1, slot_count), {},
-                                             &EarlierOwner::first_hash);
-    return {from == earlier_.begin() ? from : from - 1, to};
+void SlotMemory::count_waiting(std::span<std::uint32_t> waiting) const {
+    if (in_transition_ == 0) return;
+    visit_steady([&](std::uint64_t /*first_hash*/, const Slot& slot, BackendIndex steady) {
+        if (steady < waiting.size() && steady != slot.owner) ++waiting[steady];
+    });
 }
 
 void SlotMemory::end_transition(std::uint32_t slot, std::uint16_t steady) {

@@ -43,8 +43,9 @@ class SlotMemory {
     [[nodiscard]] std::span<const CoarseTime> changed_at() const { return changed_at_; }
     /// Who was steady where slots say `kByHash`.
     [[nodiscard]] std::span<const EarlierOwner> earlier() const { return earlier_; }
-    /// Those of them that a slot's hashes had; the first may begin before the slot does.
-    [[nodiscard]] std::span<const EarlierOwner> earlier_of(std::uint32_t slot) const;
+    /// Adds to each backend, by index, how many slots in transition have it as a steady owner and
+    /// point to another. Backends beyond the end are not counted.
+    void count_waiting(std::span<std::uint32_t> waiting) const;
     [[nodiscard]] std::size_t in_transition() const { return in_transition_; }
     /// Neither in transition nor steady: remembered flows are what is left of it.
     [[nodiscard]] std::size_t lingering() const { return lingering_.size(); }
@@ -57,6 +58,8 @@ class SlotMemory {
 
     void point(std::uint32_t index, BackendIndex owner, CoarseTime now);
     std::size_t replace(std::span<const BackendIndex> owners, CoarseTime now);
+    template <class Visit>
+    void visit_steady(Visit&& visit) const;
     [[nodiscard]] std::vector<EarlierOwner> steady_by_hash() const;
     void end_transition(std::uint32_t slot, std::uint16_t steady);
 

@@ -189,6 +189,7 @@ TEST(FlowTable, ASweepForgetsWhatIsIdleAndNothingElse) {
 
 TEST(FlowTable, AWholeSweepTellsOfEachBackendHowLongItsQuietestFlowIsSilent) {
     TableForTest flows(64);
+    flows->set_pools({0xffff, 0, 0, 0}, {1000});
     std::mt19937_64 random(19);
     for (CoarseTime i = 0; i < 40; ++i) {
         const BackendIndex backend = i % 2 == 0 ? 1 : 2;
