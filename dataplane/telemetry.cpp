@@ -92,7 +92,7 @@ int flows(const char* /*command*/, const char* /*parameters*/, rte_tel_data* ans
     put(
         "lookups", [](const FlowStatistics& all) -> auto& { return all.lookups; });
     put(
-        "hits", [](const FlowStatistics& all) -> auto& { return all.hits; });
+        "missed", [](const FlowStatistics& all) -> auto& { return all.missed; });
     put(
         "inserted", [](const FlowStatistics& all) -> auto& { return all.inserted; });
     put(

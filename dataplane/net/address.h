@@ -27,15 +27,18 @@ struct IpAddress {
 
     static constexpr IpAddress from_v4(std::array<std::uint8_t, 4> v4) {
         // Whole words, so that nobody waits for 16 small stores to read them as one.
-        return std::bit_cast<IpAddress>(
-            std::array<std::uint32_t, 4>{0, 0, kMappedWord, std::bit_cast<std::uint32_t>(v4)});
+        const std::uint64_t last = std::uint64_t{std::bit_cast<std::uint32_t>(v4)} << 32U;
+        return std::bit_cast<IpAddress>(std::array<std::uint64_t, 2>{0, last | kMappedWord});
     }
     /// "192.0.2.1" or "2001:db8::1"; nullopt for anything else, names included.
     static std::optional<IpAddress> parse(std::string_view text);
 
     [[nodiscard]] bool is_v4() const {
-        const auto words = std::bit_cast<std::array<std::uint32_t, 4>>(*this);
-        return (words[0] | words[1]) == 0 && words[2] == kMappedWord;
+        std::uint64_t zeros = 0;
+        std::uint32_t mapped = 0;
+        std::memcpy(&zeros, bytes.data(), sizeof(zeros));
+        std::memcpy(&mapped, bytes.data() + sizeof(zeros), sizeof(mapped));
+        return zeros == 0 && mapped == kMappedWord;
     }
     /// The last four bytes as they stand in a packet; meaningful if is_v4().
     [[nodiscard]] std::uint32_t v4_network_order() const {

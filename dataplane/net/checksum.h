@@ -1,6 +1,7 @@
 // The Internet checksum (RFC 1071) and its update in place (RFC 1624, equation 3).
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -21,11 +22,12 @@ inline std::uint64_t sum_words(std::span<const std::uint8_t> bytes, std::uint64_
 }
 
 constexpr std::uint16_t fold(std::uint64_t sum) {
-    sum = (sum & 0xffff'ffffU) + (sum >> 32U);
-    sum = (sum & 0xffffU) + (sum >> 16U);
-    sum = (sum & 0xffffU) + (sum >> 16U);
-    sum = (sum & 0xffffU) + (sum >> 16U);
-    return static_cast<std::uint16_t>(sum);
+    // A number and its rotated self: the upper half of what they add up to is the sum of both
+    // halves, the carry out of the lower one included.
+    sum += std::rotl(sum, 32);
+    auto half = static_cast<std::uint32_t>(sum >> 32U);
+    half += std::rotl(half, 16);
+    return static_cast<std::uint16_t>(half >> 16U);
 }
 
 /// The field's value, as it lies in memory, for a header whose own field was 0 when summed.

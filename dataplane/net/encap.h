@@ -1,7 +1,10 @@
-// IP-in-IP: the outer headers of RFC 2003 and RFC 2473, written in front of a packet.
+// What is put in front of a packet on its way to a backend: an Ethernet header, and for IP-in-IP
+// the outer header of RFC 2003 or RFC 2473. Made once for each backend; a packet copies it and sets
+// the few fields that differ.
 #pragma once
 
 #include <arpa/inet.h>
+#include <array>
 #include <cstdint>
 
 #include "dataplane/net/address.h"
@@ -12,6 +15,26 @@ namespace tandem {
 
 inline constexpr std::uint8_t kOuterTtl = 64;
 
+struct OuterHeader {
+    /// Ethernet, then IP. Of IPv4 the checksum field is the folded sum of what all packets share.
+    std::array<std::uint8_t, ethernet::kHeaderBytes + ipv6::kHeaderBytes> bytes{};
+    std::uint8_t length = 0;            ///< ethernet::kHeaderBytes: no tunnel
+    std::uint8_t source_host_bits = 0;  ///< of the outer source's last 32, which vary by flow
+
+    /// Bytes that a packet grows by.
+    [[nodiscard]] std::uint16_t added() const {
+        return static_cast<std::uint16_t>(length - ethernet::kHeaderBytes);
+    }
+    [[nodiscard]] bool is_v4() const { return added() == ipv4::kHeaderBytes; }
+};
+
+/// For packets that keep their IP header: their own type follows the two addresses.
+OuterHeader link_header(const Mac& destination_mac, const Mac& source_mac);
+
+/// Between two addresses of one family. The `source_host_bits` last bits of `source` are ignored.
+OuterHeader ipip_header(const Mac& destination_mac, const Mac& source_mac, const IpAddress& source,
+                        std::uint8_t source_host_bits, const IpAddress& destination);
+
 /// What the outer header takes over from the inner one.
 struct Inner {
     bool is_v4;
@@ -19,60 +42,58 @@ struct Inner {
     std::uint32_t length;         ///< of the whole inner packet, bytes
 };
 
-/// Writes 20 bytes at `at`. The packet is never to be fragmented on its way: DF is set, so the
-/// identification may be 0 (RFC 6864 section 4.1).
-inline void write_outer_ipv4(std::uint8_t* at, const IpAddress& source,
-                             const IpAddress& destination, const Inner& inner) {
-    const auto length = static_cast<std::uint16_t>(inner.length + ipv4::kHeaderBytes);
+/// The bits of the outer source that come from the flow's hash, as they lie in memory.
+inline std::uint32_t varying_source(const OuterHeader& outer, std::uint32_t hash) {
+    const auto mask = static_cast<std::uint32_t>((std::uint64_t{1} << outer.source_host_bits) - 1);
+    return htonl(hash & mask);
+}
+
+/// Writes an IPv4 tunnel's header at `frame`. The packet is never to be fragmented on its way: DF
+/// is set, so the identification may be 0 (RFC 6864 section 4.1).
+inline void write_outer_ipv4(std::uint8_t* frame, const OuterHeader& outer, const Inner& inner,
+                             std::uint32_t hash) {
+    std::memcpy(frame, outer.bytes.data(), ethernet::kHeaderBytes + ipv4::kHeaderBytes);
+    const std::uint8_t* shared = outer.bytes.data() + ethernet::kHeaderBytes;
+    std::uint8_t* at = frame + ethernet::kHeaderBytes;
     // Whole words, kept for the sum: a load that spans smaller stores waits until they are in the
     // cache.
     const auto version_and_tos = static_cast<std::uint16_t>(0x45U | inner.traffic_class << 8U);
+    const std::uint16_t length =
+        htons(static_cast<std::uint16_t>(inner.length + ipv4::kHeaderBytes));
     const auto ttl_and_protocol = static_cast<std::uint16_t>(
-        kOuterTtl | std::uint32_t{inner.is_v4 ? protocol::kIpv4 : protocol::kIpv6} << 8U);
+        inner.is_v4 ? kOuterTtl | protocol::kIpv4 << 8U : kOuterTtl | protocol::kIpv6 << 8U);
+    const std::uint32_t varying = varying_source(outer, hash);
+    const std::uint64_t sum = std::uint64_t{load_raw16(shared + ipv4::kChecksum)} +
+                              version_and_tos + length + ttl_and_protocol + varying;
     store_raw16(at, version_and_tos);
-    store_be16(at + ipv4::kTotalLength, length);
-    store_be16(at + 4, 0);
-    store_be16(at + ipv4::kFragment, ipv4::kDontFragment);
+    store_raw16(at + ipv4::kTotalLength, length);
     store_raw16(at + ipv4::kTtl, ttl_and_protocol);
-    const std::uint32_t from = source.v4_network_order();
-    const std::uint32_t to = destination.v4_network_order();
-    std::memcpy(at + ipv4::kSource, &from, sizeof(from));
-    std::memcpy(at + ipv4::kDestination, &to, sizeof(to));
-    const std::uint64_t sum = std::uint64_t{version_and_tos} + htons(length) +
-                              htons(ipv4::kDontFragment) + ttl_and_protocol + from + to;
     store_raw16(at + ipv4::kChecksum, checksum_of(sum));
+    store_raw32(at + ipv4::kSource, load_raw32(shared + ipv4::kSource) | varying);
 }
 
-/// Writes 40 bytes at `at`. The flow label carries 20 bits of the flow's hash, so that routers on
-/// the way spread flows (RFC 6438).
-inline void write_outer_ipv6(std::uint8_t* at, const IpAddress& source,
-                             const IpAddress& destination, const Inner& inner,
-                             std::uint32_t flow_label) {
-    const std::uint32_t first = 6U << 28U | inner.traffic_class << 20U | (flow_label & 0xf'ffffU);
-    const std::uint32_t first_network_order = htonl(first);
-    std::memcpy(at, &first_network_order, sizeof(first_network_order));
+/// Writes an IPv6 tunnel's header at `frame`. The flow label carries 20 bits of the flow's hash, so
+/// that routers on the way spread flows (RFC 6438).
+inline void write_outer_ipv6(std::uint8_t* frame, const OuterHeader& outer, const Inner& inner,
+                             std::uint32_t hash) {
+    std::memcpy(frame, outer.bytes.data(), outer.bytes.size());
+    const std::uint8_t* shared = outer.bytes.data() + ethernet::kHeaderBytes;
+    std::uint8_t* at = frame + ethernet::kHeaderBytes;
+    store_raw32(at, htonl(6U << 28U | inner.traffic_class << 20U | (hash & 0xf'ffffU)));
     store_be16(at + ipv6::kPayloadLength, static_cast<std::uint16_t>(inner.length));
     at[ipv6::kNextHeader] = inner.is_v4 ? protocol::kIpv4 : protocol::kIpv6;
-    at[ipv6::kHopLimit] = kOuterTtl;
-    std::memcpy(at + ipv6::kSource, source.bytes.data(), sizeof(IpAddress));
-    std::memcpy(at + ipv6::kDestination, destination.bytes.data(), sizeof(IpAddress));
+    constexpr std::size_t kSourceEnd = ipv6::kSource + sizeof(IpAddress) - sizeof(std::uint32_t);
+    store_raw32(at + kSourceEnd, load_raw32(shared + kSourceEnd) | varying_source(outer, hash));
 }
 
-/// An address with some of its last 32 bits taken from the flow's hash.
-inline IpAddress varied_by_flow(IpAddress address, std::uint32_t mask_network_order,
-                                std::uint32_t hash) {
-    auto words = std::bit_cast<std::array<std::uint32_t, 4>>(address);
-    words[3] |= hash & mask_network_order;
-    return std::bit_cast<IpAddress>(words);
-}
-
-/// Takes one from the TTL and mends the checksum (RFC 1624). `ip` is an IPv4 header.
+/// Takes one from the TTL and mends the checksum. `ip` is an IPv4 header.
 inline void decrement_ttl(std::uint8_t* ip) {
-    const std::uint16_t old_word = load_raw16(ip + ipv4::kTtl);
-    const auto new_word = static_cast<std::uint16_t>(old_word - 1);  // the TTL is its low byte
-    store_raw16(ip + ipv4::kTtl, new_word);
+    --ip[ipv4::kTtl];
+    // RFC 1624, equation 3, where m' = m - 1 in the word's low byte: one more, but for the two
+    // values at which a carry is due.
+    const std::uint16_t checksum = load_raw16(ip + ipv4::kChecksum);
     store_raw16(ip + ipv4::kChecksum,
-                updated_checksum(load_raw16(ip + ipv4::kChecksum), old_word, new_word));
+                static_cast<std::uint16_t>(checksum + (checksum >= 0xfffeU ? 2U : 1U)));
 }
 
 }  // namespace tandem

@@ -20,13 +20,21 @@ inline void store_be16(std::uint8_t* at, std::uint16_t value) {
     at[0] = static_cast<std::uint8_t>(value >> 8U);
     at[1] = static_cast<std::uint8_t>(value);
 }
-/// Two bytes as they lie in memory, for checksums.
+/// Bytes as they lie in memory, for checksums and copies.
 inline std::uint16_t load_raw16(const std::uint8_t* at) {
     std::uint16_t value = 0;
     std::memcpy(&value, at, sizeof(value));
     return value;
 }
 inline void store_raw16(std::uint8_t* at, std::uint16_t value) {
+    std::memcpy(at, &value, sizeof(value));
+}
+inline std::uint32_t load_raw32(const std::uint8_t* at) {
+    std::uint32_t value = 0;
+    std::memcpy(&value, at, sizeof(value));
+    return value;
+}
+inline void store_raw32(std::uint8_t* at, std::uint32_t value) {
     std::memcpy(at, &value, sizeof(value));
 }
 

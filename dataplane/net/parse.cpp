@@ -107,8 +107,9 @@ PacketKind parse_icmpv6(std::span<const std::uint8_t> head, const Upper& upper,
     return echo ? PacketKind::kEchoRequest : PacketKind::kOtherIp;
 }
 
-PacketKind parse_upper(std::span<const std::uint8_t> head, const Upper& upper,
-                       ParsedPacket& packet) {
+// Inlined into both callers: passing everything it needs costs as much as it does.
+[[gnu::always_inline]] inline PacketKind parse_upper(std::span<const std::uint8_t> head,
+                                                     const Upper& upper, ParsedPacket& packet) {
     const std::uint8_t* at = head.data() + upper.offset;
     packet.key.protocol = upper.protocol;
     packet.l4_offset = static_cast<std::uint8_t>(upper.offset);

@@ -33,8 +33,11 @@ bool make_reply(Packet& packet, const Mac& mac) {
 }  // namespace
 
 void answer(const Mac& port_mac, Burst& burst) {
+    bool any = false;
+    for (const Packet& packet : burst.packets()) any |= packet.parsed.kind != PacketKind::kFlow;
+    if (!any) [[likely]]
+        return;
     burst.advance([&](Packet& packet) -> Burst::Decision {
-        packet.sent_as = Verdict::kForwarded;
         if (packet.parsed.kind == PacketKind::kFlow) return Burst::stay();
         if (!make_reply(packet, port_mac)) return Verdict::kMalformed;
         packet.sent_as = Verdict::kAnswered;

@@ -11,7 +11,9 @@
 #include "dataplane/base/check.h"
 #include "dataplane/net/parse.h"
 #include "dataplane/net/verdict.h"
+#include "dataplane/tables/live.h"
 #include "dataplane/tables/plan.h"
+#include "dataplane/tables/track.h"
 #include "dataplane/tables/vip_table.h"
 
 struct rte_mbuf;
@@ -22,17 +24,28 @@ struct Packet {
     rte_mbuf* mbuf;
     ParsedPacket parsed;
     std::uint64_t hash;            ///< of the flow, keyed; set by pick
+    const tables::Slot* slot;      ///< set by pick
+    tables::FlowSought flow;       ///< set by pick if the flow table has to be asked
     std::uint16_t vip;             ///< set by classify
     std::uint16_t pool;            ///< set by classify
     tables::BackendIndex backend;  ///< set by pick
     std::uint8_t out_port;         ///< set by forward or answer
     bool is_stateless;             ///< no flow is remembered; set by classify
-    Verdict sent_as;               ///< what it counts as once the port has taken it
+    bool needs_memory;             ///< the flow table has to be asked; set by pick
+    Verdict sent_as;               ///< kForwarded, or kAnswered: once the port has taken it
 };
 
 struct Departed {
     rte_mbuf* mbuf;  ///< nullptr: given to a port, no longer ours
     Verdict verdict;
+};
+
+/// Packets that left with a burst that a port took as a whole.
+struct Sent {
+    std::uint16_t forwarded = 0;
+    std::uint16_t answered = 0;
+
+    [[nodiscard]] unsigned total() const { return forwarded + answered; }
 };
 
 class Burst {
@@ -44,55 +57,62 @@ class Burst {
         in_port_ = in_port;
         count_ = 0;
         departed_count_ = 0;
+        sent_ = {};
     }
     [[nodiscard]] std::uint8_t in_port() const { return in_port_; }
 
     [[nodiscard]] std::span<Packet> packets() { return {packets_.data(), count_}; }
     [[nodiscard]] std::span<Departed> departed() { return {departed_.data(), departed_count_}; }
+    [[nodiscard]] const Sent& sent() const { return sent_; }
     [[nodiscard]] bool empty() const { return count_ == 0; }
 
-    void add(rte_mbuf* mbuf) {
-        DCHECK(count_ < kCapacity);
-        packets_[count_++].mbuf = mbuf;
+    void add(rte_mbuf* mbuf) { add(std::span(&mbuf, 1)); }
+    void add(std::span<rte_mbuf* const> mbufs) {
+        DCHECK(count_ + mbufs.size() <= kCapacity);
+        Packet* at = packets_.data() + count_;
+        for (rte_mbuf* mbuf : mbufs) (at++)->mbuf = mbuf;
+        count_ = static_cast<std::uint16_t>(count_ + mbufs.size());
     }
 
-    /// Asks `decide` about every packet: std::nullopt-like `true` keeps it, in order; a verdict
-    /// sees it off. Packets leave a burst here, in depart_sent() and in depart_all() only.
+    /// Asks `decide` about every packet: stay() keeps it, in order; a verdict sees it off. Packets
+    /// leave a burst here, in depart_sent() and in depart_all() only.
     template <class Decide>
     void advance(Decide&& decide) {
         // Locals: what `decide` writes might be our own fields, for all the compiler knows.
-        const unsigned count = count_;
-        unsigned kept = 0;
-        for (unsigned i = 0; i < count; ++i) {
-            const Decision decision = decide(packets_[i]);
-            if (decision.stays) {
-                if (kept != i) packets_[kept] = packets_[i];
-                ++kept;
-            } else {
-                departed_[departed_count_++] = {packets_[i].mbuf, decision.verdict};
-            }
+        Packet* const first = packets_.data();
+        Packet* const end = first + count_;
+        std::uint32_t leaving = 0;  // a bit a packet
+        for (Packet* packet = first; packet != end; ++packet) {
+            const Decision decision = decide(*packet);
+            if (decision.verdict == Decision::kStays) [[likely]]
+                continue;
+            departed_[departed_count_++] = {packet->mbuf, static_cast<Verdict>(decision.verdict)};
+            leaving |= std::uint32_t{1} << (packet - first);
         }
-        count_ = static_cast<std::uint16_t>(kept);
+        if (leaving != 0) [[unlikely]]
+            close_gaps(leaving);
     }
 
     /// What a stage decides about one packet.
     struct Decision {
-        bool stays;
-        Verdict verdict;
-        Decision(Verdict left) : stays(false), verdict(left) {}
+        Decision(Verdict left) : verdict(static_cast<unsigned>(left)) {}
 
       private:
         friend class Burst;
-        Decision() : stays(true), verdict{} {}
+        static constexpr unsigned kStays = kVerdictCount;
+        Decision() : verdict(kStays) {}
+        unsigned verdict;
     };
     static Decision stay() { return {}; }
 
     /// Everything that is still here was taken by its port and counts as what it was sent as.
     void depart_sent() {
-        const unsigned count = count_;
-        Departed* at = departed_.data() + departed_count_;
-        for (unsigned i = 0; i < count; ++i) at[i] = {nullptr, packets_[i].sent_as};
-        departed_count_ = static_cast<std::uint16_t>(departed_count_ + count);
+        unsigned answered = 0;
+        for (const Packet& packet : packets()) {
+            answered += static_cast<unsigned>(packet.sent_as == Verdict::kAnswered);
+        }
+        sent_.answered = static_cast<std::uint16_t>(sent_.answered + answered);
+        sent_.forwarded = static_cast<std::uint16_t>(sent_.forwarded + count_ - answered);
         count_ = 0;
     }
 
@@ -102,11 +122,24 @@ class Burst {
     }
 
   private:
+    /// Those whose bits are set are no longer here.
+    void close_gaps(std::uint32_t leaving) {
+        unsigned kept = 0;
+        for (unsigned i = 0; i < count_; ++i) {
+            if ((leaving >> i & 1U) != 0) continue;
+            if (kept != i) packets_[kept] = packets_[i];
+            ++kept;
+        }
+        count_ = static_cast<std::uint16_t>(kept);
+    }
+
     std::array<Packet, kCapacity> packets_;
     std::array<Departed, kCapacity> departed_;
     std::uint16_t count_ = 0;
     std::uint16_t departed_count_ = 0;
+    Sent sent_;
     std::uint8_t in_port_ = 0;
 };
+static_assert(Burst::kCapacity <= 32, "a bit a packet");
 
 }  // namespace tandem::pipeline

@@ -11,47 +11,59 @@ namespace {
 
 using tables::LiveView;
 
-struct Choice {
-    const tables::Slot* slot;  ///< nullptr: not a flow's packet, or no pool
-    const LiveView::Pool* pool;
-    std::uint64_t flow_hash;
-};
-using Choices = std::array<Choice, Burst::kCapacity>;
-
-/// First of three passes, so that the cache misses of a burst overlap instead of queueing.
-void find_slots(const LiveView& tables, Burst& burst, Choices& choices) {
+/// First of four passes, so that the cache misses of a burst overlap instead of queueing.
+void find_slots(const LiveView& tables, Burst& burst) {
     const std::span<const LiveView::Pool> pools = tables.pools();
-    Choice* choice = choices.data();
+    const KeyedHash hash = tables.hash();
+    burst.advance([&](Packet& packet) -> Burst::Decision {
+        if (packet.sent_as != Verdict::kForwarded) [[unlikely]]
+            return Burst::stay();
+        if (packet.pool >= pools.size()) [[unlikely]]
+            return Verdict::kNoBackend;
+        const LiveView::Pool& pool = pools[packet.pool];
+        if (pool.slot_count == 0) return Verdict::kNoBackend;
+        packet.hash = hash.of_flow(packet.parsed.key);
+        packet.slot = pool.slots + LiveView::slot_index(packet.hash, pool.slot_count);
+        rte_prefetch0(packet.slot);
+        return Burst::stay();
+    });
+}
+
+Burst::Decision to_backend(const LiveView& tables, Packet& packet, tables::BackendIndex backend) {
+    if (backend == tables::kNoBackend || backend >= tables.backends().size()) [[unlikely]]
+        return Verdict::kNoBackend;
+    packet.backend = backend;
+    rte_prefetch0(&tables.backends()[backend]);
+    return Burst::stay();
+}
+
+/// Second pass. Returns of how many packets the flow table has to be asked.
+std::size_t follow_slots(const LiveView& tables, FlowTracker& tracker, Burst& burst) {
+    std::size_t sought = 0;
+    burst.advance([&](Packet& packet) -> Burst::Decision {
+        packet.needs_memory = false;
+        if (packet.sent_as != Verdict::kForwarded) [[unlikely]]
+            return Burst::stay();
+        const tables::Slot slot = *packet.slot;
+        if (slot.is_steady() || packet.is_stateless) [[likely]]
+            return to_backend(tables, packet, slot.owner);
+        packet.needs_memory = true;
+        packet.flow.hash = tracker.hash.of_flow(packet.parsed.key);
+        tracker.table.prefetch(packet.flow.hash);
+        ++sought;
+        return Burst::stay();
+    });
+    return sought;
+}
+
+/// Third pass: whatever a flow's backend is asked then is at hand.
+void glimpse_flows(const FlowTracker& tracker, std::span<const tables::LiveBackend> backends,
+                   Burst& burst) {
     for (Packet& packet : burst.packets()) {
-        choice->slot = nullptr;
-        if (packet.sent_as == Verdict::kForwarded && packet.pool < pools.size()) {
-            choice->pool = &pools[packet.pool];
-            packet.hash = tables.hash().of_flow(packet.parsed.key);
-            choice->slot =
-                choice->pool->slots + LiveView::slot_index(packet.hash, choice->pool->slot_count);
-            rte_prefetch0(choice->slot);
-        }
-        ++choice;
+        if (!packet.needs_memory) continue;
+        packet.flow.glimpsed = tracker.table.glimpse(packet.flow.hash);
+        if (packet.flow.glimpsed) rte_prefetch0(&backends[packet.flow.glimpsed.backend()]);
     }
-}
-
-bool needs_memory(const Packet& packet, const tables::Slot& slot) {
-    return !slot.is_steady() && !packet.is_stateless;
-}
-
-/// Second pass. True if the flow table has to be asked about any packet.
-bool find_flows(FlowTracker& tracker, Burst& burst, Choices& choices) {
-    bool any = false;
-    Choice* choice = choices.data();
-    for (const Packet& packet : burst.packets()) {
-        if (choice->slot != nullptr && needs_memory(packet, *choice->slot)) [[unlikely]] {
-            choice->flow_hash = tracker.hash.of_flow(packet.parsed.key);
-            tracker.table.prefetch(choice->flow_hash);
-            any = true;
-        }
-        ++choice;
-    }
-    return any;
 }
 
 tables::FlowSignal signal_of(const Packet& packet) {
@@ -64,16 +76,15 @@ tables::FlowSignal signal_of(const Packet& packet) {
             .has_payload = parsed.has_payload};
 }
 
-tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker, const Packet& packet,
-                                const Choice& choice) {
-    const auto index = static_cast<std::uint32_t>(choice.slot - choice.pool->slots);
-    const tables::SlotNow at{*choice.slot, choice.pool->changed_at + index, packet.hash,
-                             choice.pool->earlier};
-    const tables::Tracked tracked =
-        tables::track(tracker.table, choice.flow_hash, at, signal_of(packet), tables.backends(),
-                      tracker.rules, tracker.now);
+tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
+                                const Packet& packet) {
+    const LiveView::Pool& pool = tables.pools()[packet.pool];
+    const auto index = static_cast<std::uint32_t>(packet.slot - pool.slots);
+    const tables::SlotNow at{*packet.slot, pool.changed_at + index, packet.hash, pool.earlier};
+    const tables::Tracked tracked = tables::track(tracker.table, packet.flow, at, signal_of(packet),
+                                                  tables.backends(), tracker.rules, tracker.now);
     if (tracked.is_remembered && !tracked.is_repeated) {
-        tracker.use.note(choice.pool->id, index, tracker.now);
+        tracker.use.note(pool.id, index, tracker.now);
     }
     return tracked.backend;
 }
@@ -81,23 +92,15 @@ tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker, co
 }  // namespace
 
 void pick(const LiveView& tables, FlowTracker& tracker, Burst& burst) {
-    const std::span<const tables::LiveBackend> backends = tables.backends();
-    Choices choices;
-    find_slots(tables, burst, choices);
-    const bool any_memory = find_flows(tracker, burst, choices);
-    const Choice* next = choices.data();
+    find_slots(tables, burst);
+    const std::size_t sought = follow_slots(tables, tracker, burst);
+    if (sought == 0) [[likely]]
+        return;
+    tracker.table.count_lookups(sought);
+    glimpse_flows(tracker, tables.backends(), burst);
     burst.advance([&](Packet& packet) -> Burst::Decision {
-        const Choice& choice = *next++;
-        if (packet.sent_as != Verdict::kForwarded) return Burst::stay();
-        if (choice.slot == nullptr) return Verdict::kNoBackend;
-        packet.backend = any_memory && needs_memory(packet, *choice.slot)
-                             ? ask_memory(tables, tracker, packet, choice)
-                             : choice.slot->owner;
-        if (packet.backend == tables::kNoBackend || packet.backend >= backends.size()) {
-            return Verdict::kNoBackend;
-        }
-        rte_prefetch0(&backends[packet.backend]);
-        return Burst::stay();
+        if (!packet.needs_memory) return Burst::stay();
+        return to_backend(tables, packet, ask_memory(tables, tracker, packet));
     });
 }
 

@@ -27,8 +27,8 @@ std::uint64_t receive(const Port& port, QueueId queue, Burst& burst) {
         rte_prefetch0(rte_pktmbuf_mtod(mbufs[i], const void*));
         bytes += rte_pktmbuf_pkt_len(mbufs[i]);
         in_pieces |= !rte_pktmbuf_is_contiguous(mbufs[i]);
-        burst.add(mbufs[i]);
     }
+    burst.add({mbufs.data(), count});
     if (in_pieces) [[unlikely]] {
         burst.advance([](Packet& packet) {
             return headers_at_hand(packet.mbuf) ? Burst::stay() : Verdict::kMalformed;

@@ -74,8 +74,8 @@ void FlowTable::rewrite(const Place& place, BackendIndex backend) {
 }
 
 /// A place that is free, or whose flow has been idle for too long.
-std::optional<FlowTable::Place> FlowTable::room_in(FlowBucket& bucket, CoarseTime now) {
-    if (const std::optional<Place> free = find_in(bucket, 0)) return free;
+FlowTable::Place FlowTable::room_in(FlowBucket& bucket, CoarseTime now) {
+    if (const Place free = find_in(bucket, 0)) return free;
     for (unsigned i = 0; i < FlowBucket::kPlaces; ++i) {
         const Place place{&bucket, i};
         if (!is_expired(place, now)) continue;
@@ -83,36 +83,35 @@ std::optional<FlowTable::Place> FlowTable::room_in(FlowBucket& bucket, CoarseTim
         remove(place);
         return place;
     }
-    return std::nullopt;
+    return {};
 }
 
 /// Moves one flow of a full bucket to its other bucket, if one has room there.
-std::optional<FlowTable::Place> FlowTable::make_room(std::size_t bucket, CoarseTime now) {
+FlowTable::Place FlowTable::make_room(std::size_t bucket, CoarseTime now) {
     for (unsigned i = 0; i < FlowBucket::kPlaces; ++i) {
         const Place place{&buckets_[bucket], i};
         const std::uint32_t tag = place.bucket->tags[i];
-        const std::optional<Place> elsewhere = room_in(buckets_[second_of(bucket, tag)], now);
+        const Place elsewhere = room_in(buckets_[second_of(bucket, tag)], now);
         if (!elsewhere) continue;
-        elsewhere->bucket->backends[elsewhere->index] = place.backend();
-        elsewhere->bucket->stamps[elsewhere->index] = place.bucket->stamps[i];
+        elsewhere.bucket->backends[elsewhere.index] = place.backend();
+        elsewhere.bucket->stamps[elsewhere.index] = place.bucket->stamps[i];
         std::atomic_signal_fence(std::memory_order_seq_cst);
-        elsewhere->bucket->tags[elsewhere->index] = tag;
+        elsewhere.bucket->tags[elsewhere.index] = tag;
         std::atomic_signal_fence(std::memory_order_seq_cst);
         place.bucket->tags[i] = 0;
         count(statistics_->relocated);
         return place;
     }
-    return std::nullopt;
+    return {};
 }
 
 /// Who has to go for another: of those on probation the one that was silent longest, opening ones
 /// before others. With `of_pool`, only of that pool's. One that has only just opened stays: its
 /// next packet would be the first to go elsewhere, while what is not remembered from the beginning
 /// goes one way as long as the slot's transition does.
-std::optional<FlowTable::Place> FlowTable::victim(std::size_t first, std::size_t second,
-                                                  CoarseTime now,
-                                                  std::optional<std::uint16_t> of_pool) {
-    std::optional<Place> found;
+FlowTable::Place FlowTable::victim(std::size_t first, std::size_t second, CoarseTime now,
+                                   std::optional<std::uint16_t> of_pool) {
+    Place found{};
     CoarseTime highest_rank = 0;
     for (const std::size_t bucket : {first, second}) {
         for (unsigned i = 0; i < FlowBucket::kPlaces; ++i) {
@@ -138,7 +137,7 @@ bool FlowTable::insert(std::uint64_t hash, BackendIndex backend, FlowState state
     const std::size_t first = first_of(hash);
     const std::size_t second = second_of(first, tag);
     const bool is_limited = has_used_up_its_share(backend);
-    std::optional<Place> place;
+    Place place{};
     if (!is_limited) {
         // The first as long as it has room, not the emptier of the two: so look-ups end there.
         place = room_in(buckets_[first], now);
@@ -154,9 +153,9 @@ bool FlowTable::insert(std::uint64_t hash, BackendIndex backend, FlowState state
             return false;
         }
         count(statistics_->evicted);
-        remove(*place);
+        remove(place);
     }
-    put(*place, tag, backend, state, now);
+    put(place, tag, backend, state, now);
     count(statistics_->inserted);
     return true;
 }

@@ -2,10 +2,12 @@
 // no lock: one writer. Tells flows apart by 64 bits of a keyed hash and nothing else.
 //
 // A flow lives in one of two buckets of a cache line each, both known from its hash: in the second
-// only if the first was full. Entries whose
-// sender has not shown that it gets answers are on probation: they alone are evicted, once they
-// have had the time for an answer. What finds no room is not remembered, counted, and forwarded all
-// the same.
+// only if the first was full. Entries whose sender has not shown that it gets answers are on
+// probation: they alone are evicted, once they have had the time for an answer. What finds no room
+// is not remembered, counted, and forwarded all the same.
+//
+// To look up a burst, call prefetch() for all of its flows, then glimpse() for all, then find(): so
+// the waits for memory overlap.
 #pragma once
 
 #include <array>
@@ -59,7 +61,7 @@ struct FlowStatistics {
 
     std::array<Counter, kFlowStateCount> entries{};  ///< as of now; all others only ever grow
     Counter lookups{0};
-    Counter hits{0};
+    Counter missed{0};  ///< of the lookups
     Counter inserted{0};
     Counter rewritten{0};       ///< given another backend, theirs being gone
     Counter expired{0};         ///< idle for too long
@@ -71,11 +73,12 @@ struct FlowStatistics {
 
 class FlowTable {
   public:
-    /// A flow that is remembered. Valid until the next insert() or sweep().
+    /// Where a flow is remembered, or false. Valid until the next insert() or sweep().
     struct Place {
         FlowBucket* bucket;
         unsigned index;
 
+        explicit operator bool() const { return bucket != nullptr; }
         [[nodiscard]] BackendIndex backend() const { return bucket->backends[index]; }
         [[nodiscard]] FlowState state() const { return state_of(*bucket, index); }
     };
@@ -95,26 +98,38 @@ class FlowTable {
     FlowTable(std::span<FlowBucket> buckets, const PerBackend& per_backend,
               FlowStatistics& statistics, const FlowTimeouts& timeouts);
 
-    /// Of a flow that is about to be looked up. Of twenty that are there, all but one or none are
-    /// in their first bucket.
     void prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[first_of(hash)], 1); }
 
-    /// The flow, unless it has been idle for too long; it is forgotten then.
-    [[nodiscard]] std::optional<Place> find(std::uint64_t hash, CoarseTime now) {
-        const std::uint32_t tag = tag_of(hash);
+    /// Where find() will find the flow, most likely. Nowhere: its second bucket is on its way.
+    [[nodiscard]] Place glimpse(std::uint64_t hash) const {
         const std::size_t first = first_of(hash);
-        count(statistics_->lookups);
-        std::optional<Place> place = find_in(buckets_[first], tag);
-        if (!place) place = find_in(buckets_[second_of(first, tag)], tag);
-        if (!place) return std::nullopt;
-        if (is_expired(*place, now)) [[unlikely]] {
-            count(statistics_->expired);
-            remove(*place);
-            return std::nullopt;
-        }
-        count(statistics_->hits);
+        const std::uint32_t tag = tag_of(hash);
+        const Place place = find_in(buckets_[first], tag);
+        if (!place) [[unlikely]]
+            __builtin_prefetch(&buckets_[second_of(first, tag)], 1);
         return place;
     }
+
+    /// The flow, unless it has been idle for too long; it is forgotten then. `glimpsed` may be out
+    /// of date.
+    [[nodiscard]] Place find(std::uint64_t hash, CoarseTime now, const Place& glimpsed = {}) {
+        const std::uint32_t tag = tag_of(hash);
+        Place place = glimpsed;
+        if (!place || place.bucket->tags[place.index] != tag) [[unlikely]] {
+            const std::size_t first = first_of(hash);
+            place = find_in(buckets_[first], tag);
+            if (!place) place = find_in(buckets_[second_of(first, tag)], tag);
+        }
+        if (place && is_expired(place, now)) [[unlikely]] {
+            count(statistics_->expired);
+            remove(place);
+            place = {};
+        }
+        if (!place) [[unlikely]]
+            count(statistics_->missed);
+        return place;
+    }
+    void count_lookups(std::size_t amount) { count(statistics_->lookups, amount); }
 
     /// Notes that a flow is in use, in which state. False: so it was in this second already.
     bool touch(const Place& place, FlowState state, CoarseTime now) {
@@ -162,12 +177,12 @@ class FlowTable {
         constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio
         return bucket ^ (((tag * kOdd) >> 32U | 1U) & mask_);
     }
-    static std::optional<Place> find_in(FlowBucket& bucket, std::uint32_t tag) {
+    static Place find_in(FlowBucket& bucket, std::uint32_t tag) {
         const __m256i tags = _mm256_load_si256(reinterpret_cast<const __m256i*>(&bucket.tags));
         const __m256i same = _mm256_cmpeq_epi32(tags, _mm256_set1_epi32(static_cast<int>(tag)));
         const int found = _mm256_movemask_ps(_mm256_castsi256_ps(same));
-        if (found == 0) return std::nullopt;
-        return Place{&bucket, static_cast<unsigned>(__builtin_ctz(static_cast<unsigned>(found)))};
+        if (found == 0) return {};
+        return {&bucket, static_cast<unsigned>(__builtin_ctz(static_cast<unsigned>(found)))};
     }
     static std::uint16_t stamp_of(FlowState state, CoarseTime now) {
         return static_cast<std::uint16_t>(static_cast<unsigned>(state) << kTimeBits |
@@ -198,10 +213,10 @@ class FlowTable {
     [[nodiscard]] bool has_used_up_its_share(BackendIndex backend);
     void add_flows(BackendIndex backend, std::uint32_t amount);
     void remove(const Place& place);
-    std::optional<Place> room_in(FlowBucket& bucket, CoarseTime now);
-    std::optional<Place> make_room(std::size_t bucket, CoarseTime now);
-    std::optional<Place> victim(std::size_t first, std::size_t second, CoarseTime now,
-                                std::optional<std::uint16_t> of_pool);
+    Place room_in(FlowBucket& bucket, CoarseTime now);
+    Place make_room(std::size_t bucket, CoarseTime now);
+    Place victim(std::size_t first, std::size_t second, CoarseTime now,
+                 std::optional<std::uint16_t> of_pool);
     void publish_silence();
     void put(const Place& place, std::uint32_t tag, BackendIndex backend, FlowState state,
              CoarseTime now);

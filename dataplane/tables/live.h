@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/base/time.h"
+#include "dataplane/net/encap.h"
 #include "dataplane/net/hash.h"
 #include "dataplane/net/verdict.h"
 #include "dataplane/tables/earlier_owners.h"
@@ -43,17 +44,12 @@ static_assert(sizeof(Slot) == 4);
 
 /// Everything needed to send a packet to a backend, in one cache line.
 struct alignas(kCacheLineBytes) LiveBackend {
-    IpAddress address;                    ///< outer destination
-    IpAddress outer_source;               ///< host bits below the tunnel source's length are zero
-    std::uint32_t outer_source_mask = 0;  ///< network order: which of its last 32 bits vary by flow
-    std::array<std::uint8_t, 6> destination_mac{};
-    std::array<std::uint8_t, 6> source_mac{};
+    OuterHeader outer;
     std::uint16_t mtu = 0;  ///< of the port it leaves by, bytes of IP packet
     std::uint16_t pool = 0;
     std::uint8_t port = 0;
     Flag serves_flows = 0;  ///< those it has may go on
-    ForwardMode mode = ForwardMode::kIpip;
-    Flag reachable = 0;  ///< configured, and its next hop has a MAC
+    Flag reachable = 0;     ///< configured, and its next hop has a MAC
 };
 static_assert(sizeof(LiveBackend) == kCacheLineBytes);
 

@@ -1,18 +1,23 @@
 #include "dataplane/tables/merge.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <ranges>
 
 namespace tandem::tables {
 
 namespace {
 
-/// Which of the last 32 bits of an address lie below a prefix length, in network order.
-std::uint32_t host_mask(std::uint8_t prefix_length) {
-    const unsigned host_bits = 128U - std::min<unsigned>(prefix_length, 128);
-    if (host_bits >= 32) return 0xffff'ffffU;
-    return htonl((1U << host_bits) - 1);
+OuterHeader outer_header(const PlanPool& pool, const PlanBackend& backend,
+                         const PlanNextHop& next_hop, const Mac& our_mac) {
+    if (pool.mode == ForwardMode::kL2) return link_header(next_hop.mac, our_mac);
+    // A pool may have backends of both families; its tunnel source fits those of one.
+    const bool has_own_source =
+        pool.has_tunnel_source != 0 && pool.tunnel_source.is_v4() == backend.address.is_v4();
+    if (!has_own_source) {
+        return ipip_header(next_hop.mac, our_mac, next_hop.source, 0, backend.address);
+    }
+    const auto host_bits = static_cast<std::uint8_t>(128 - pool.tunnel_source_length);
+    return ipip_header(next_hop.mac, our_mac, pool.tunnel_source, host_bits, backend.address);
 }
 
 /// Unkeyed, so that every process has the same: names are the operator's own.
@@ -206,23 +211,13 @@ void Merger::write_backend(LiveBackend& live, const PlanView& plan, std::span<co
     live = {};
     if (backend.health == HealthState::kUnused || backend.pool >= pools.size()) return;
     const PlanPool& pool = pools[backend.pool];
-    live.mode = pool.mode;
-    live.address = backend.address;
     live.pool = backend.pool;
     live.serves_flows = backend.serves_flows;
     if (backend.next_hop == 0 || backend.next_hop >= plan.next_hops.size()) return;
     const PlanNextHop next_hop = read_once(plan.next_hops[backend.next_hop]);
     if (next_hop.port >= ports_.size()) return;
 
-    // A pool may have backends of both families; its tunnel source fits those of one.
-    const bool has_own_source =
-        pool.has_tunnel_source != 0 && pool.tunnel_source.is_v4() == backend.address.is_v4();
-    live.outer_source = has_own_source
-                            ? Prefix{pool.tunnel_source, pool.tunnel_source_length}.network()
-                            : next_hop.source;
-    live.outer_source_mask = has_own_source ? host_mask(pool.tunnel_source_length) : 0;
-    live.destination_mac = next_hop.mac;
-    live.source_mac = ports_[next_hop.port].mac;
+    live.outer = outer_header(pool, backend, next_hop, ports_[next_hop.port].mac);
     live.mtu = ports_[next_hop.port].mtu;
     live.port = next_hop.port;
     live.reachable = next_hop.resolved;

@@ -60,18 +60,18 @@ BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBa
 
 }  // namespace
 
-Tracked track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
+Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
               const FlowSignal& signal, std::span<const LiveBackend> backends,
               const TrackRules& rules, CoarseTime now) {
-    if (const auto flow = flows.find(flow_hash, now)) {
-        return go_on(flows, *flow, at.slot, signal, backends, now);
+    if (const FlowTable::Place flow = flows.find(sought.hash, now, sought.glimpsed)) {
+        return go_on(flows, flow, at.slot, signal, backends, now);
     }
     if (!at.slot.is_in_transition()) return {at.slot.owner, false, false};
     const BackendIndex without = unremembered(at, signal.is_udp, backends, rules, now);
     const BackendIndex backend = signal.opens ? at.slot.owner : without;
     // Of a flow that ends nothing is worth remembering; if only one side does, more will come.
     if (backend == kNoBackend || signal.closes) return {backend, false, false};
-    if (flows.insert(flow_hash, backend, state_at_first(signal), now)) {
+    if (flows.insert(sought.hash, backend, state_at_first(signal), now)) {
         return {backend, true, false};
     }
     // No room: it opens where its next packets will go, or they would be the first to be answered

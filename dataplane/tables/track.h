@@ -54,8 +54,14 @@ struct Tracked {
     bool is_repeated;      ///< and so it was after another packet of it in this second
 };
 
-/// Says where a packet goes, and updates `flows`. `flow_hash` by the table's own key.
-Tracked track(FlowTable& flows, std::uint64_t flow_hash, const SlotNow& at,
+/// A flow by the key of its worker's table.
+struct FlowSought {
+    std::uint64_t hash;
+    FlowTable::Place glimpsed;  ///< false: not known
+};
+
+/// Says where a packet goes, and updates `flows`.
+Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
               const FlowSignal& signal, std::span<const LiveBackend> backends,
               const TrackRules& rules, CoarseTime now);
 

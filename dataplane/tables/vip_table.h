@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <immintrin.h>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -74,11 +75,10 @@ class VipTable {
         const std::size_t first = hash(address, port, protocol);
         for (std::size_t probe = 0; probe <= mask; ++probe) {
             const VipEntry& entry = exact_[(first + probe) & mask];
-            if (entry.used == 0) break;
-            if (entry.port_first == port && entry.protocol == protocol &&
-                entry.address == address) {
+            if (entry.address == address && entry.port_first == port &&
+                entry.protocol == protocol && entry.used != 0) [[likely]]
                 return {entry.vip, entry.pool, true, entry.udp_is_stateless != 0};
-            }
+            if (entry.used == 0) break;
         }
         return find_wide(address, protocol, port);
     }
@@ -107,10 +107,8 @@ inline std::size_t VipTable::hash(const IpAddress& address, std::uint16_t port,
     std::uint64_t low = 0;
     std::memcpy(&high, address.bytes.data(), sizeof(high));
     std::memcpy(&low, address.bytes.data() + sizeof(high), sizeof(low));
-    constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 / golden ratio (Knuth, TAOCP 6.4)
-    std::uint64_t mixed = (low ^ (std::uint64_t{port} << 8U | protocol)) * kOdd;
-    mixed = (mixed ^ (mixed >> 32U) ^ high) * kOdd;
-    return static_cast<std::size_t>(mixed ^ (mixed >> 32U));
+    const std::uint32_t service = std::uint32_t{port} << 8U | protocol;
+    return _mm_crc32_u64(_mm_crc32_u64(service, low), high);
 }
 
 }  // namespace tandem::tables

@@ -127,9 +127,12 @@ void lookup(benchmark::State& state) {
                     hashes[i] = hash.of_flow(keys[first + i]);
                     table.prefetch(hashes[i]);
                 }
+                std::array<tables::FlowTable::Place, kBurst> glimpsed;
+                for (std::size_t i = 0; i < kBurst; ++i) glimpsed[i] = table.glimpse(hashes[i]);
+                table.count_lookups(kBurst);
                 for (std::size_t i = 0; i < kBurst; ++i) {
-                    const auto place = table.find(hashes[i], kNow);
-                    found[first + i] = place ? place->backend() : tables::kNoBackend;
+                    const auto place = table.find(hashes[i], kNow, glimpsed[i]);
+                    found[first + i] = place ? place.backend() : tables::kNoBackend;
                 }
             }
         }));

@@ -42,7 +42,7 @@ BackendIndex TandemTracking::forward(const Arrival& packet, CoarseTime now) {
                              slots_.earlier()};
     if (at.slot.is_steady()) return at.slot.owner;
     const std::uint64_t inserted = memory_.statistics(0).inserted;
-    const tables::Tracked tracked = tables::track(flows_, hash_.of_pair(packet.flow, 0), at,
+    const tables::Tracked tracked = tables::track(flows_, {hash_.of_pair(packet.flow, 0), {}}, at,
                                                   packet.signal, tables_->backends, {}, now);
     if (tracked.is_remembered && !tracked.is_repeated) slot_use_.note(kPoolId, slot, now);
     if (memory_.statistics(0).inserted != inserted) {

@@ -70,9 +70,9 @@ class Setting:
             before = tandem.flows()
             rate = floor.forwarding_rate(tandem, seconds, FLOWS)
             after = tandem.flows()
-            lookups, hits = (after[key] - before[key] for key in ("lookups", "hits"))
-            if lookups == 0 or hits < lookups * FOUND_MIN:
-                raise programs.Trouble(f"{hits} of {lookups} flows were found")
+            lookups, missed = (after[key] - before[key] for key in ("lookups", "missed"))
+            if lookups == 0 or missed > lookups * (1 - FOUND_MIN):
+                raise programs.Trouble(f"{missed} of {lookups} flows were not found")
             return rate
 
     def testpmd(self, seconds):

@@ -87,15 +87,17 @@ void check_tunnel(std::span<const std::uint8_t> frame, const ParsedPacket& packe
     const Inner inner{.is_v4 = packet.is_v4,
                       .traffic_class = ip[1],
                       .length = static_cast<std::uint16_t>(ip.size())};
-    Bytes outer(added, 0);
+    const IpAddress& end = outer_v4 ? kOuter4 : kOuter6;
+    const OuterHeader header = ipip_header(kMac, kMac, end, 0, end);
+    const ExactCopy outer(Bytes(header.length, 0));
     if (outer_v4) {
-        write_outer_ipv4(outer.data(), kOuter4, kOuter4, inner);
-        CHECK(plain_sum(outer) == 0xffff);
+        write_outer_ipv4(outer.span().data(), header, inner, 0xffff'ffff);
+        CHECK(plain_sum(outer.span().subspan(kL3)) == 0xffff);
     } else {
-        write_outer_ipv6(outer.data(), kOuter6, kOuter6, inner, 0xf'ffff);
+        write_outer_ipv6(outer.span().data(), header, inner, 0xf'ffff);
     }
     const Bytes tunnelled =
-        test::ethernet(outer_v4 ? 0x0800 : 0x86dd, outer + Bytes(ip.begin(), ip.end()));
+        Bytes(outer.span().begin(), outer.span().end()) + Bytes(ip.begin(), ip.end());
     const ParsedPacket again = test::parsed(tunnelled);
     CHECK(again.kind == PacketKind::kOtherIp && again.l3_length == ip.size() + added);
     CHECK(again.key.protocol == (packet.is_v4 ? 4 : 41));

@@ -11,6 +11,7 @@
 
 #include "tests/unit/dataplane/dpdk.h"
 #include "tests/unit/tables/both_sides.h"
+#include "tests/unit/tables/outer_header.h"
 
 namespace tandem {
 namespace {
@@ -121,7 +122,7 @@ TEST_F(MainCoreTest, ThePlanThatIsThereIsLiveBeforeAnyWorkerRuns) {
     ASSERT_EQ(live.backends().size(), 3U);
     EXPECT_EQ(live.backends()[2].port, 1);
     EXPECT_NE(live.backends()[2].reachable, 0);
-    EXPECT_EQ(live.backends()[2].source_mac, dataplane_->ports.infos()[1].mac);
+    EXPECT_EQ(tables::source_mac(live.backends()[2]), dataplane_->ports.infos()[1].mac);
 }
 
 TEST_F(MainCoreTest, WorkersNeverSeeThePortsOfAnEarlierDataplane) {
@@ -137,7 +138,7 @@ TEST_F(MainCoreTest, WorkersNeverSeeThePortsOfAnEarlierDataplane) {
     EXPECT_GT(dataplane_->shared.live().header().generations.published, before);
     const LiveView live = dataplane_->live();
     EXPECT_NE(live.backends()[1].reachable, 0);
-    EXPECT_EQ(live.backends()[1].source_mac, dataplane_->ports.infos()[0].mac);
+    EXPECT_EQ(tables::source_mac(live.backends()[1]), dataplane_->ports.infos()[0].mac);
     EXPECT_EQ(live.backends()[2].reachable, 0) << "by a port that is not there any more";
 }
 

@@ -13,18 +13,33 @@ IpAddress address(const char* text) {
     return IpAddress::parse(text).value();
 }
 
-Bytes outer_v4(const Inner& inner, const char* source = "10.0.0.1",
-               const char* destination = "10.0.0.11") {
-    const ExactCopy header(Bytes(20, 0xee));
-    write_outer_ipv4(header.span().data(), address(source), address(destination), inner);
-    return {header.span().begin(), header.span().end()};
+constexpr Mac kTo{2, 0, 0, 0, 0, 0x11};
+constexpr Mac kFrom{6, 0, 0, 0, 0, 1};
+
+Bytes ethernet_header(std::uint32_t type) {
+    return Bytes(kTo.begin(), kTo.end()) + Bytes(kFrom.begin(), kFrom.end()) + be16(type);
 }
 
-Bytes outer_v6(const Inner& inner, std::uint32_t flow_label) {
-    const ExactCopy header(Bytes(40, 0xee));
-    write_outer_ipv6(header.span().data(), address("fd00::1"), address("fd00::11"), inner,
-                     flow_label);
-    return {header.span().begin(), header.span().end()};
+/// The outer IP header, after an Ethernet header as it should be.
+Bytes outer_v4(const Inner& inner, const char* source = "10.0.0.1",
+               const char* destination = "10.0.0.11", std::uint8_t host_bits = 0,
+               std::uint32_t hash = 0) {
+    const ExactCopy header(Bytes(34, 0xee));
+    write_outer_ipv4(header.span().data(),
+                     ipip_header(kTo, kFrom, address(source), host_bits, address(destination)),
+                     inner, hash);
+    EXPECT_EQ(Bytes(header.span().begin(), header.span().begin() + 14), ethernet_header(0x0800));
+    return {header.span().begin() + 14, header.span().end()};
+}
+
+Bytes outer_v6(const Inner& inner, std::uint32_t hash, const char* source = "fd00::1",
+               std::uint8_t host_bits = 0) {
+    const ExactCopy header(Bytes(54, 0xee));
+    write_outer_ipv6(header.span().data(),
+                     ipip_header(kTo, kFrom, address(source), host_bits, address("fd00::11")),
+                     inner, hash);
+    EXPECT_EQ(Bytes(header.span().begin(), header.span().begin() + 14), ethernet_header(0x86dd));
+    return {header.span().begin() + 14, header.span().end()};
 }
 
 // RFC 2003 section 3.1, RFC 6040 section 4.1, RFC 6864 section 4.1.
@@ -65,19 +80,41 @@ TEST(OuterIpv6, SaysIpv6IfThatIsInside) {
 }
 
 TEST(OuterSource, VariesWithinItsPrefixOnly) {
-    const std::uint32_t mask = htonl(0x0000'00ff);  // a /24
-    std::set<std::string> seen;
+    constexpr Inner kInner{.is_v4 = true, .traffic_class = 0, .length = 40};
+    std::set<Bytes> seen;
     for (std::uint32_t hash = 0; hash < 100'000; ++hash) {
-        seen.insert(varied_by_flow(address("10.9.8.0"), mask, hash * 0x9e37'79b9U).str());
+        const Bytes header = outer_v4(kInner, "10.9.8.77", "10.0.0.11", 8, hash * 0x9e37'79b9U);
+        ASSERT_EQ(plain_sum(header), 0xffff) << hash;
+        seen.insert({header.begin() + 12, header.begin() + 16});
     }
     EXPECT_EQ(seen.size(), 256U);
-    for (const std::string& source : seen) EXPECT_TRUE(source.starts_with("10.9.8.")) << source;
+    for (const Bytes& source : seen) {
+        EXPECT_EQ(Bytes(source.begin(), source.begin() + 3), (Bytes{10, 9, 8}));
+    }
 }
 
-TEST(OuterSource, StaysAsItIsWithoutHostBits) {
-    EXPECT_EQ(varied_by_flow(address("10.9.8.7"), 0, 0xffff'ffff), address("10.9.8.7"));
-    EXPECT_EQ(varied_by_flow(address("fd00::1:0"), htonl(0xffff), 0xffff'ffff),
-              address("fd00::1:ffff"));
+TEST(OuterSource, HasItsLast32BitsAtMostFromTheFlow) {
+    constexpr Inner kInner{.is_v4 = true, .traffic_class = 0, .length = 40};
+    for (const auto& [host_bits, expected] : {std::pair(0, "fd00::1:2:3"),
+                                              {1, "fd00::1:2:3"},
+                                              {16, "fd00::1:2:ffff"},
+                                              {32, "fd00::1:ffff:ffff"},
+                                              {64, "fd00::ffff:ffff"},
+                                              {128, "::ffff:ffff"}}) {
+        const Bytes header =
+            outer_v6(kInner, 0xffff'ffff, "fd00::1:2:3", static_cast<std::uint8_t>(host_bits));
+        const IpAddress source = address(expected);
+        EXPECT_EQ(Bytes(header.begin() + 8, header.begin() + 24),
+                  Bytes(source.bytes.begin(), source.bytes.end()))
+            << host_bits;
+    }
+    EXPECT_EQ(outer_v4(kInner, "10.9.8.7", "10.0.0.11", 32, 0x0102'0304)[15], 4);
+}
+
+TEST(LinkHeader, IsTwoAddressesAndAddsNothing) {
+    const OuterHeader header = link_header(kTo, kFrom);
+    EXPECT_EQ(header.added(), 0);
+    EXPECT_EQ(Bytes(header.bytes.begin(), header.bytes.begin() + 14), ethernet_header(0));
 }
 
 TEST(Ttl, GoesDownByOneAndTheChecksumFollows) {

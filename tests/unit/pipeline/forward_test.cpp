@@ -9,7 +9,6 @@
 namespace tandem::pipeline {
 namespace {
 
-using tables::ForwardMode;
 using tables::LiveBackend;
 using test::ipv4;
 using test::ipv6;
@@ -21,22 +20,23 @@ constexpr std::size_t kOuter6 = 40;
 constexpr std::size_t kTtl4 = kEthernet + 8;
 constexpr std::size_t kHopLimit6 = kEthernet + 7;
 
-LiveBackend backend(ForwardMode mode, const char* address = "10.0.0.11") {
+constexpr Mac kBackendMac{2, 0, 0, 0, 0, 0x11};
+constexpr Mac kOurMac{6, 0, 0, 0, 0, 1};
+
+LiveBackend backend(const OuterHeader& outer) {
     LiveBackend backend;
-    backend.mode = mode;
-    backend.address = tables::ip(address);
-    backend.outer_source = tables::ip(backend.address.is_v4() ? "10.0.0.1" : "fd00::1");
-    backend.destination_mac = {2, 0, 0, 0, 0, 0x11};
-    backend.source_mac = {6, 0, 0, 0, 0, 1};
+    backend.outer = outer;
     backend.mtu = 1500;
     backend.port = 1;
     backend.reachable = 1;
     return backend;
 }
 
-const LiveBackend kIpip4 = backend(ForwardMode::kIpip);
-const LiveBackend kIpip6 = backend(ForwardMode::kIpip, "fd00::11");
-const LiveBackend kL2 = backend(ForwardMode::kL2);
+const LiveBackend kIpip4 =
+    backend(ipip_header(kBackendMac, kOurMac, tables::ip("10.0.0.1"), 0, tables::ip("10.0.0.11")));
+const LiveBackend kIpip6 =
+    backend(ipip_header(kBackendMac, kOurMac, tables::ip("fd00::1"), 0, tables::ip("fd00::11")));
+const LiveBackend kL2 = backend(link_header(kBackendMac, kOurMac));
 
 /// A TCP packet whose IP packet has `bytes` bytes.
 Bytes ipv4_of(std::size_t bytes) {

@@ -116,7 +116,6 @@ void PacketTest::add(const std::vector<rte_mbuf*>& packets) {
         packet.vip = packet.pool = 0;
         packet.backend = tables::kNoBackend;
         packet.out_port = 0;
-        packet.sent_as = Verdict::kForwarded;
     }
 }
 

@@ -40,6 +40,7 @@ class Pick : public testing::Test {
         packet.parsed = {};
         packet.parsed.key = key;
         packet.pool = pool;
+        packet.is_stateless = false;
         packet.sent_as = Verdict::kForwarded;
         packet.backend = tables::kNoBackend;
     }
@@ -208,7 +209,23 @@ TEST_F(PickInTransition, OldFlowsStayNewOnesFollowTheSlotAndBothAreRemembered) {
     EXPECT_EQ(send(new_flow, tcp::kAck), 2);
     EXPECT_EQ(send(random_flow(), tcp::kSyn | tcp::kAck), 1) << "no client opens with that";
     EXPECT_EQ(memory_.statistics(0).inserted, 3U);
+    EXPECT_EQ(memory_.statistics(0).lookups, 4U);
+    EXPECT_EQ(memory_.statistics(0).missed, 3U);
     EXPECT_EQ(last_use(), both_.now);
+}
+
+TEST_F(PickInTransition, PacketsOfOneFlowInOneBurstGoOneWay) {
+    const FlowKey old_flow = random_flow();
+    const FlowKey new_flow = random_flow();
+    burst_.reset(0);
+    for (int i = 0; i < 16; ++i) add(i % 2 == 0 ? new_flow : old_flow);
+    for (Packet& packet : burst_.packets()) packet.parsed.tcp_flags = tcp::kAck;
+    burst_.packets()[0].parsed.tcp_flags = tcp::kSyn;
+    pick(live_, tracker_, burst_);
+    for (std::size_t i = 0; i < 16; ++i) {
+        EXPECT_EQ(burst_.packets()[i].backend, i % 2 == 0 ? 2 : 1) << i;
+    }
+    EXPECT_EQ(memory_.statistics(0).inserted, 2U);
 }
 
 TEST_F(PickInTransition, APacketWithoutMemoryFollowsTheSlotAndIsNotRemembered) {

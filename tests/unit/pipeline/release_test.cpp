@@ -26,6 +26,17 @@ TEST_F(Release, CountsEveryPacketOnceAndFreesThoseThatNobodyTook) {
     rte_pktmbuf_free(packets[static_cast<std::size_t>(Verdict::kAnswered)]);
 }
 
+TEST_F(Release, CountsWhatAPortTookAsWhatItWasSentAs) {
+    for (int i = 0; i < 3; ++i) burst_.add(nullptr);
+    for (Packet& packet : burst_.packets()) packet.sent_as = Verdict::kForwarded;
+    burst_.packets()[1].sent_as = Verdict::kAnswered;
+    burst_.depart_sent();
+    tables::WorkerCounters counters;
+    release(burst_, counters);
+    EXPECT_EQ(counters.verdicts[static_cast<std::size_t>(Verdict::kForwarded)], 2U);
+    EXPECT_EQ(counters.verdicts[static_cast<std::size_t>(Verdict::kAnswered)], 1U);
+}
+
 TEST_F(Release, AnEmptyBurstChangesNothing) {
     tables::WorkerCounters counters;
     release(burst_, counters);

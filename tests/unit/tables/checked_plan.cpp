@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "tests/unit/tables/outer_header.h"
+
 namespace tandem::tables {
 
 namespace {
@@ -118,7 +120,8 @@ std::uint64_t live_digest(const LiveView& view) {
                                    [](const Slot& slot) { return slot.owner; }));
     }
     for (const LiveBackend& backend : view.backends().subspan(1)) {
-        digest.add(backend.address).add(backend.outer_source).add(backend.destination_mac);
+        digest.add(outer_destination(backend)).add(outer_source(backend));
+        digest.add(destination_mac(backend));
     }
     return digest.value();
 }

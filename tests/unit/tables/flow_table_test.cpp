@@ -25,7 +25,7 @@ TEST(FlowTable, RemembersTheBackendOfEachFlow) {
     for (const auto& [hash, backend] : expected) {
         const auto place = flows->find(hash, kStart);
         ASSERT_TRUE(place);
-        EXPECT_EQ(place->backend(), backend);
+        EXPECT_EQ(place.backend(), backend);
     }
     EXPECT_EQ(flows.entries(FlowState::kEstablished), expected.size());
     for (int i = 0; i < 10'000; ++i) EXPECT_FALSE(flows->find(random(), kStart));
@@ -40,12 +40,37 @@ TEST(FlowTable, ForgetsAFlowThatIsIdleForLongerThanItsStateAllows) {
         ASSERT_TRUE(flows->insert(7, 1, state, kStart));
         const auto place = flows->find(7, kStart + idle);
         ASSERT_TRUE(place) << i;
-        flows->touch(*place, state, kStart + idle);
+        flows->touch(place, state, kStart + idle);
         EXPECT_TRUE(flows->find(7, kStart + 2 * idle)) << i;
         EXPECT_FALSE(flows->find(7, kStart + 2 * idle + 1)) << i;
         EXPECT_EQ(flows.entries(), 0U);
         EXPECT_EQ(flows->flows_of(1), 0U);
     }
+}
+
+TEST(FlowTable, AGlimpseThatIsOutOfDateDoesNotMislead) {
+    TableForTest flows(64);
+    std::mt19937_64 random(4);
+    const auto a_hash = [&] { return (random() % 1000) * 0x9e3779b97f4a7c15; };
+    std::size_t moved = 0;
+    for (int i = 0; i < 50'000; ++i) {
+        const CoarseTime now = kStart + static_cast<CoarseTime>(i) / 100;
+        const std::uint64_t hash = a_hash();
+        const FlowTable::Place glimpsed = flows->glimpse(hash);
+        for (int other = 0; other < 5; ++other) {
+            const std::uint64_t inserted = a_hash();
+            const auto backend = static_cast<BackendIndex>(1 + random() % 5);
+            if (flows->find(inserted, now)) continue;
+            static_cast<void>(flows->insert(inserted, backend, FlowState::kUdpNew, now));
+        }
+        const FlowTable::Place found = flows->find(hash, now, glimpsed);
+        const FlowTable::Place expected = flows->find(hash, now);
+        ASSERT_EQ(found.bucket, expected.bucket) << i;
+        ASSERT_EQ(found.index, expected.index) << i;
+        moved += static_cast<std::size_t>(found.bucket != glimpsed.bucket ||
+                                          found.index != glimpsed.index);
+    }
+    EXPECT_GT(moved, 100U);
 }
 
 TEST(FlowTable, CountsFlowsByStateAndBackendThroughAllThatBecomesOfThem) {
@@ -58,8 +83,8 @@ TEST(FlowTable, CountsFlowsByStateAndBackendThroughAllThatBecomesOfThem) {
         const auto state = static_cast<FlowState>(random() % kFlowStateCount);
         const auto backend = static_cast<BackendIndex>(1 + random() % 5);
         if (const auto place = flows->find(hash, now)) {
-            if (random() % 4 == 0) flows->rewrite(*place, backend);
-            flows->touch(*place, state, now);
+            if (random() % 4 == 0) flows->rewrite(place, backend);
+            flows->touch(place, state, now);
         } else {
             static_cast<void>(flows->insert(hash, backend, state, now));
         }
@@ -70,8 +95,8 @@ TEST(FlowTable, CountsFlowsByStateAndBackendThroughAllThatBecomesOfThem) {
     for (std::uint64_t i = 0; i < 2000; ++i) {
         const auto place = flows->find(i * 0x9e3779b97f4a7c15, now);
         if (!place) continue;
-        ++states[static_cast<std::size_t>(place->state())];
-        ++backends[place->backend()];
+        ++states[static_cast<std::size_t>(place.state())];
+        ++backends[place.backend()];
     }
     flows->sweep(now, flows->bucket_count());  // of what was found expired just now
     for (std::size_t i = 0; i < kFlowStateCount; ++i) {
@@ -226,7 +251,7 @@ TEST(FlowTable, AFloodOfOpeningFlowsDoesNotWashOutEstablishedOnes) {
             static_cast<void>(flows->insert(random(), 1, FlowState::kOpening, now));
         }
         const auto place = flows->find(established[random() % established.size()], now);
-        hits += static_cast<std::size_t>(place.has_value());
+        hits += static_cast<std::size_t>(bool(place));
     }
     EXPECT_GE(static_cast<double>(hits) / kPackets, 0.98);
 }

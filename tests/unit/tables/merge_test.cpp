@@ -1,11 +1,11 @@
 #include "dataplane/tables/merge.h"
 
-#include <arpa/inet.h>
 #include <functional>
 
 #include <gtest/gtest.h>
 
 #include "tests/unit/tables/both_sides.h"
+#include "tests/unit/tables/outer_header.h"
 
 namespace tandem::tables {
 namespace {
@@ -13,23 +13,31 @@ namespace {
 TEST(Merge, ABackendGetsEverythingThatAPacketToItNeeds) {
     Both both;
     PlanContent plan = small_plan();
-    plan.pools[0].mode = ForwardMode::kL2;
     const LiveView live = both.apply(plan);
     ASSERT_EQ(live.backends().size(), 3U);
     EXPECT_FALSE(live.backends()[kNoBackend].reachable);
 
     const LiveBackend& second = live.backends()[2];
-    EXPECT_EQ(second.address, ip("10.0.0.12"));
-    EXPECT_EQ(second.outer_source, ip("10.0.0.1"));
-    EXPECT_EQ(second.outer_source_mask, 0U);
-    EXPECT_EQ(second.destination_mac, (std::array<std::uint8_t, 6>{2, 0, 0, 0, 0, 2}));
-    EXPECT_EQ(second.source_mac, (std::array<std::uint8_t, 6>{6, 0, 0, 0, 0, 2}));
+    EXPECT_EQ(outer_destination(second), ip("10.0.0.12"));
+    EXPECT_EQ(outer_source(second), ip("10.0.0.1"));
+    EXPECT_EQ(second.outer.source_host_bits, 0);
+    EXPECT_EQ(destination_mac(second), (Mac{2, 0, 0, 0, 0, 2}));
+    EXPECT_EQ(source_mac(second), (Mac{6, 0, 0, 0, 0, 2}));
     EXPECT_EQ(second.mtu, 9000);
     EXPECT_EQ(second.port, 1);
-    EXPECT_EQ(second.mode, ForwardMode::kL2);
     EXPECT_TRUE(second.reachable);
     EXPECT_EQ(live.backends()[1].mtu, 1500);
     EXPECT_EQ(live.backends()[1].port, 0);
+}
+
+TEST(Merge, ABackendOnTheLinkGetsPacketsAsTheyAre) {
+    Both both;
+    PlanContent plan = small_plan();
+    plan.pools[0].mode = ForwardMode::kL2;
+    const LiveBackend backend = both.backend(plan, 2);
+    EXPECT_EQ(backend.outer.added(), 0);
+    EXPECT_EQ(destination_mac(backend), (Mac{2, 0, 0, 0, 0, 2}));
+    EXPECT_EQ(source_mac(backend), (Mac{6, 0, 0, 0, 0, 2}));
 }
 
 TEST(Merge, SlotsVipsAndKeyReachTheWorkers) {
@@ -52,17 +60,17 @@ struct SourceCase {
     const char* backend;
     const char* source;  ///< nullptr: none configured
     const char* outer_source;
-    std::uint32_t varying;  ///< host order
+    int varying;  ///< of its last 32 bits
 };
 
 TEST(Merge, TheTunnelSourceVariesBelowItsPrefix) {
     for (const SourceCase& c : {SourceCase{"10.0.0.11", nullptr, "10.0.0.1", 0},
-                                {"10.0.0.11", "192.0.2.77/24", "192.0.2.0", 0xff},
+                                {"10.0.0.11", "192.0.2.77/24", "192.0.2.0", 8},
                                 {"10.0.0.11", "192.0.2.77/32", "192.0.2.77", 0},
                                 {"10.0.0.11", "192.0.2.77/31", "192.0.2.76", 1},
-                                {"10.0.0.11", "10.0.0.0/8", "10.0.0.0", 0x00ff'ffff},
-                                {"2001:db8::11", "2001:db8:5::9/64", "2001:db8:5::", 0xffff'ffff},
-                                {"2001:db8::11", "2001:db8:5::99/120", "2001:db8:5::", 0xff},
+                                {"10.0.0.11", "10.0.0.0/8", "10.0.0.0", 24},
+                                {"2001:db8::11", "2001:db8:5::9/64", "2001:db8:5::", 32},
+                                {"2001:db8::11", "2001:db8:5::99/120", "2001:db8:5::", 8},
                                 {"2001:db8::11", "2001:db8:5::9/128", "2001:db8:5::9", 0},
                                 // The other family: the port's own address, as if none were given.
                                 {"2001:db8::11", "192.0.2.0/24", "10.0.0.1", 0},
@@ -79,8 +87,8 @@ TEST(Merge, TheTunnelSourceVariesBelowItsPrefix) {
         const LiveBackend backend = both.backend(plan);
         const std::string what =
             std::string(c.backend) + " from " + (c.source != nullptr ? c.source : "nothing");
-        EXPECT_EQ(backend.outer_source.str(), c.outer_source) << what;
-        EXPECT_EQ(ntohl(backend.outer_source_mask), c.varying) << what;
+        EXPECT_EQ(outer_source(backend).str(), c.outer_source) << what;
+        EXPECT_EQ(backend.outer.source_host_bits, c.varying) << what;
     }
 }
 
@@ -236,7 +244,7 @@ TEST(Merge, AnUnchangedPoolKeepsItsBlocks) {
     EXPECT_EQ(after.pools()[1].slots, before.pools()[1].slots);
     EXPECT_NE(after.pools()[0].slots, before.pools()[0].slots);
     EXPECT_EQ(after.pools()[0].slots[0].owner, 2);
-    EXPECT_EQ(after.backends()[1].destination_mac[5], 9);
+    EXPECT_EQ(destination_mac(after.backends()[1])[5], 9);
 }
 
 TEST(Merge, WhatCouldNotBePublishedIsGivenBackAndMergedAnew) {

@@ -27,18 +27,19 @@ class Track : public testing::Test {
         for (LiveBackend& backend : backends_) backend.serves_flows = 1;
     }
     BackendIndex send(const FlowSignal& signal, std::uint64_t flow = kFlow) {
-        const Tracked tracked = track(*flows_, flow, {slot_, &changed_at_, slot_hash_, earlier_},
-                                      signal, backends_, {.udp_idle = 30}, now_);
+        const Tracked tracked =
+            track(*flows_, {flow, {}}, {slot_, &changed_at_, slot_hash_, earlier_}, signal,
+                  backends_, {.udp_idle = 30}, now_);
         EXPECT_EQ(tracked.is_remembered, is_remembered(flow));
         return tracked.backend;
     }
     [[nodiscard]] bool is_remembered(std::uint64_t flow = kFlow) {
-        return flows_->find(flow, now_).has_value();
+        return bool(flows_->find(flow, now_));
     }
     void remember(BackendIndex backend, FlowState state = FlowState::kEstablished) {
         ASSERT_TRUE(flows_->insert(kFlow, backend, state, now_));
     }
-    FlowState state() { return flows_->find(kFlow, now_)->state(); }
+    FlowState state() { return flows_->find(kFlow, now_).state(); }
 
     TableForTest flows_{64};
     std::vector<LiveBackend> backends_;
