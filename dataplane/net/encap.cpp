@@ -14,7 +14,7 @@ IpAddress without_host_bits(const IpAddress& source, std::uint8_t host_bits) {
 }  // namespace
 
 OuterHeader link_header(const Mac& destination_mac, const Mac& source_mac) {
-    OuterHeader header{.length = ethernet::kHeaderBytes};
+    OuterHeader header;
     std::ranges::copy(destination_mac, header.bytes.begin() + ethernet::kDestination);
     std::ranges::copy(source_mac, header.bytes.begin() + ethernet::kSource);
     return header;
@@ -27,14 +27,14 @@ OuterHeader ipip_header(const Mac& destination_mac, const Mac& source_mac, const
     const IpAddress shared = without_host_bits(source, source_host_bits);
     std::uint8_t* at = header.bytes.data() + ethernet::kHeaderBytes;
     if (destination.is_v4()) {
-        header.length = ethernet::kHeaderBytes + ipv4::kHeaderBytes;
+        header.added = ipv4::kHeaderBytes;
         store_be16(header.bytes.data() + ethernet::kType, ethernet::kTypeIpv4);
         store_be16(at + ipv4::kFragment, ipv4::kDontFragment);
         store_raw32(at + ipv4::kSource, shared.v4_network_order());
         store_raw32(at + ipv4::kDestination, destination.v4_network_order());
         store_raw16(at + ipv4::kChecksum, fold(sum_words({at, ipv4::kHeaderBytes})));
     } else {
-        header.length = ethernet::kHeaderBytes + ipv6::kHeaderBytes;
+        header.added = ipv6::kHeaderBytes;
         store_be16(header.bytes.data() + ethernet::kType, ethernet::kTypeIpv6);
         at[ipv6::kHopLimit] = kOuterTtl;
         std::ranges::copy(shared.bytes, at + ipv6::kSource);

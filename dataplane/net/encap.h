@@ -18,14 +18,10 @@ inline constexpr std::uint8_t kOuterTtl = 64;
 struct OuterHeader {
     /// Ethernet, then IP. Of IPv4 the checksum field is the folded sum of what all packets share.
     std::array<std::uint8_t, ethernet::kHeaderBytes + ipv6::kHeaderBytes> bytes{};
-    std::uint8_t length = 0;            ///< ethernet::kHeaderBytes: no tunnel
+    std::uint8_t added = 0;             ///< bytes that a packet grows by; 0: no tunnel
     std::uint8_t source_host_bits = 0;  ///< of the outer source's last 32, which vary by flow
 
-    /// Bytes that a packet grows by.
-    [[nodiscard]] std::uint16_t added() const {
-        return static_cast<std::uint16_t>(length - ethernet::kHeaderBytes);
-    }
-    [[nodiscard]] bool is_v4() const { return added() == ipv4::kHeaderBytes; }
+    [[nodiscard]] bool is_v4() const { return added == ipv4::kHeaderBytes; }
 };
 
 /// For packets that keep their IP header: their own type follows the two addresses.

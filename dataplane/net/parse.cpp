@@ -133,8 +133,9 @@ PacketKind parse_ipv4(std::span<const std::uint8_t> head, std::size_t frame_leng
     const std::uint8_t* ip = head.data() + kL3;
     const std::size_t header_bytes = std::size_t{ip[0] & 0x0fU} * 4;
     const std::size_t total = load_be16(ip + ipv4::kTotalLength);
-    if (ip[0] >> 4U != 4 || header_bytes < ipv4::kHeaderBytes || total < header_bytes ||
-        kL3 + total > frame_length || kL3 + header_bytes > head.size()) {
+    const bool is_version_4_and_long_enough = ip[0] >= 0x45 && ip[0] <= 0x4f;
+    if (!is_version_4_and_long_enough || total < header_bytes || kL3 + total > frame_length ||
+        kL3 + header_bytes > head.size()) {
         return PacketKind::kMalformed;
     }
     packet.is_v4 = true;
@@ -225,16 +226,10 @@ PacketKind parse_arp(std::span<const std::uint8_t> head, ParsedPacket& packet) {
 PacketKind parse_frame(std::span<const std::uint8_t> head, std::size_t frame_length,
                        ParsedPacket& packet) {
     if (head.size() < ethernet::kHeaderBytes) return PacketKind::kMalformed;
-    switch (load_be16(head.data() + ethernet::kType)) {
-        case ethernet::kTypeIpv4:
-            return parse_ipv4(head, frame_length, packet);
-        case ethernet::kTypeIpv6:
-            return parse_ipv6(head, frame_length, packet);
-        case ethernet::kTypeArp:
-            return parse_arp(head, packet);
-        default:
-            return PacketKind::kOther;
-    }
+    const std::uint16_t type = load_be16(head.data() + ethernet::kType);
+    if (type == ethernet::kTypeIpv4) return parse_ipv4(head, frame_length, packet);
+    if (type == ethernet::kTypeIpv6) return parse_ipv6(head, frame_length, packet);
+    return type == ethernet::kTypeArp ? parse_arp(head, packet) : PacketKind::kOther;
 }
 
 }  // namespace

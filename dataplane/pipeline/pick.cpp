@@ -21,7 +21,6 @@ void find_slots(const LiveView& tables, Burst& burst) {
         if (packet.pool >= pools.size()) [[unlikely]]
             return Verdict::kNoBackend;
         const LiveView::Pool& pool = pools[packet.pool];
-        if (pool.slot_count == 0) return Verdict::kNoBackend;
         packet.hash = hash.of_flow(packet.parsed.key);
         packet.slot = pool.slots + LiveView::slot_index(packet.hash, pool.slot_count);
         rte_prefetch0(packet.slot);
@@ -30,7 +29,8 @@ void find_slots(const LiveView& tables, Burst& burst) {
 }
 
 Burst::Decision to_backend(const LiveView& tables, Packet& packet, tables::BackendIndex backend) {
-    if (backend == tables::kNoBackend || backend >= tables.backends().size()) [[unlikely]]
+    static_assert(tables::kNoBackend == 0);  // so that one comparison finds it, too
+    if (backend - 1U >= tables.backends().size() - 1) [[unlikely]]
         return Verdict::kNoBackend;
     packet.backend = backend;
     rte_prefetch0(&tables.backends()[backend]);

@@ -30,7 +30,8 @@ void send_by_one_port(Ports ports, QueueId queue, std::uint64_t patience_cycles,
     std::array<rte_mbuf*, Burst::kCapacity> mbufs;
     std::uint16_t count = 0;
     for (const Packet& packet : burst.packets()) {
-        if (packet.out_port == out_port) mbufs[count++] = packet.mbuf;
+        mbufs[count] = packet.mbuf;  // without a branch: overwritten if it goes elsewhere
+        count = static_cast<std::uint16_t>(count + (packet.out_port == out_port ? 1 : 0));
     }
     const std::uint16_t sent =
         send_some(ports[out_port].dpdk_port, queue, mbufs.data(), count, patience_cycles);

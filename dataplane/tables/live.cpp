@@ -19,7 +19,7 @@ bool LiveView::open(const Region& region, std::uint64_t generation) {
         const std::span<const CoarseTime> changed_at =
             region.array<CoarseTime>({pool.times_offset, pool.slot_count * sizeof(CoarseTime), 0});
         const std::size_t count = std::min(slots.size(), changed_at.size());
-        if (count == 0) {  // nobody may look even at the first
+        if (count == 0) {
             pools.emplace_back();
             continue;
         }

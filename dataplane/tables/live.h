@@ -128,11 +128,12 @@ struct LiveFixed {
 /// entries are copied, so that no offset is read from memory that may have been reused.
 class LiveView {
   public:
-    struct Pool {
-        const Slot* slots = nullptr;
-        const CoarseTime* changed_at = nullptr;
+    struct alignas(kCacheLineBytes) Pool {
+        // Of a pool that is not there: one slot that belongs to nobody.
+        const Slot* slots = &kNobodysSlot;
+        const CoarseTime* changed_at = &kNoTime;
         std::span<const EarlierOwner> earlier;  ///< what slots say `kByHash` of
-        std::uint32_t slot_count = 0;
+        std::uint32_t slot_count = 1;
         std::uint32_t flow_budget_percent = 100;
         std::uint64_t id = 0;
     };
@@ -152,6 +153,9 @@ class LiveView {
     }
 
   private:
+    static constexpr Slot kNobodysSlot{};
+    static constexpr CoarseTime kNoTime = 0;
+
     std::uint64_t generation_ = 0;
     VipTable vips_;
     KeyedHash hash_{HashKey{}};

@@ -2,10 +2,10 @@
 
 A million and ten million TCP flows over IPv4, drawn at random from all of them, in bursts of 32;
 nanoseconds a flow. The keys lie in the second-level cache.
-lookup    KeyedHash::of_flow() and FlowTable::prefetch() for a burst, then FlowTable::find() and the
-          flow's backend: the calls that a worker makes. The table is as large as the product makes
-          one for so many flows, and 48 or 60 % full. In it: the keyed hash, the check of the flow's
-          age, two counters
+lookup    KeyedHash::of_flow() and FlowTable::prefetch() for a burst, then glimpse(), then find() and
+          the flow's backend: the calls that a worker makes. The table is as large as the product
+          makes one for so many flows, and 48 or 60 % full. In it: the keyed hash, the check of the
+          flow's age, the counting
 rte_hash  rte_hash_lookup_bulk() with rte_hash_crc and keys of 16 bytes, the fastest that it has for
           IPv4; in as many places as the product's has. It yields positions: what it costs to read a
           flow's record comes on top of it

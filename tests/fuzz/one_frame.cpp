@@ -89,7 +89,7 @@ void check_tunnel(std::span<const std::uint8_t> frame, const ParsedPacket& packe
                       .length = static_cast<std::uint16_t>(ip.size())};
     const IpAddress& end = outer_v4 ? kOuter4 : kOuter6;
     const OuterHeader header = ipip_header(kMac, kMac, end, 0, end);
-    const ExactCopy outer(Bytes(header.length, 0));
+    const ExactCopy outer(Bytes(kL3 + header.added, 0));
     if (outer_v4) {
         write_outer_ipv4(outer.span().data(), header, inner, 0xffff'ffff);
         CHECK(plain_sum(outer.span().subspan(kL3)) == 0xffff);

@@ -113,7 +113,7 @@ TEST(OuterSource, HasItsLast32BitsAtMostFromTheFlow) {
 
 TEST(LinkHeader, IsTwoAddressesAndAddsNothing) {
     const OuterHeader header = link_header(kTo, kFrom);
-    EXPECT_EQ(header.added(), 0);
+    EXPECT_EQ(header.added, 0);
     EXPECT_EQ(Bytes(header.bytes.begin(), header.bytes.begin() + 14), ethernet_header(0));
 }
 

@@ -35,7 +35,7 @@ TEST(Merge, ABackendOnTheLinkGetsPacketsAsTheyAre) {
     PlanContent plan = small_plan();
     plan.pools[0].mode = ForwardMode::kL2;
     const LiveBackend backend = both.backend(plan, 2);
-    EXPECT_EQ(backend.outer.added(), 0);
+    EXPECT_EQ(backend.outer.added, 0);
     EXPECT_EQ(destination_mac(backend), (Mac{2, 0, 0, 0, 0, 2}));
     EXPECT_EQ(source_mac(backend), (Mac{6, 0, 0, 0, 0, 2}));
 }
@@ -285,7 +285,7 @@ TEST(Merge, AnEmptyPlanIsAPlan) {
     EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 80).vip, kNoVip);
 }
 
-TEST(Merge, APoolWhoseMemoryIsReusedHasNoSlotToLookAt) {
+TEST(Merge, APoolWhoseMemoryIsReusedHasOneSlotThatIsNobodys) {
     Both both;
     PlanContent plan = small_plan();
     LiveView live = both.apply(plan);
@@ -293,7 +293,8 @@ TEST(Merge, APoolWhoseMemoryIsReusedHasNoSlotToLookAt) {
     both.live_region().array<LivePool>(pools)[0].slot_count = 0;
     ASSERT_TRUE(live.open(both.live_region(), live.generation()));
     ASSERT_EQ(live.pools().size(), 1U);
-    EXPECT_EQ(live.pools()[0].slots, nullptr);
+    EXPECT_EQ(live.pools()[0].slot_count, 1U);
+    EXPECT_EQ(live.pools()[0].slots[0], Slot{}) << "nobody's";
 }
 
 TEST(Merge, WorkersKeepWhatTheyHaveWhenAGenerationIsGone) {
