@@ -1,34 +1,19 @@
 // tandem-control: reads the configuration, checks backends, publishes tables. Arguments, signals
 // and the event loop.
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <iostream>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "conf/command_line.h"
 #include "conf/load.h"
 #include "control/control.h"
 #include "control/hash_key.h"
 
 namespace tandem {
 namespace {
-
-spdlog::level::level_enum spdlog_level(conf::LogLevel level) {
-    switch (level) {
-        case conf::LogLevel::kDebug:
-            return spdlog::level::debug;
-        case conf::LogLevel::kInfo:
-            return spdlog::level::info;
-        case conf::LogLevel::kWarning:
-            return spdlog::level::warn;
-        case conf::LogLevel::kError:
-            return spdlog::level::err;
-    }
-    return spdlog::level::info;
-}
 
 int check(const conf::Loaded& loaded, const std::string& path) {
     if (!loaded.config) {
@@ -82,27 +67,21 @@ int serve(const std::string& path, const conf::Config& config) {
 }
 
 int main_program(int argc, char** argv) {
-    CLI::App app("Tandem's control: checks backends and tells the dataplane where flows go.");
-    std::string path = "/etc/tandem/tandem.toml";
-    std::string to_check;
-    app.add_option("--config", path, "Configuration file")->capture_default_str();
-    app.add_option("--check", to_check, "Only say whether a configuration file is right");
-    app.set_version_flag("--version", TANDEM_VERSION);
-    CLI11_PARSE(app, argc, argv);
-
-    const std::string& file = to_check.empty() ? path : to_check;
+    const conf::CommandLine command_line = conf::read_command_line(
+        argc, argv, "Tandem's control: checks backends and tells the dataplane where flows go.",
+        /*can_check=*/true);
+    if (command_line.exit_code) return *command_line.exit_code;
+    const bool only_checks = !command_line.check.empty();
+    const std::string& file = only_checks ? command_line.check : command_line.config;
     const conf::Loaded loaded = conf::load_file(file);
     for (const conf::Diagnostic& diagnostic : loaded.diagnostics) {
         std::cerr << diagnostic.str() << '\n';
     }
-    if (!to_check.empty()) return check(loaded, file);
+    if (only_checks) return check(loaded, file);
     if (!loaded.config) return 1;
 
-    spdlog::set_default_logger(spdlog::stderr_logger_mt("control"));
-    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %n %l: %v");
-    spdlog::set_level(spdlog_level(loaded.config->control.log_level));
-    spdlog::flush_on(spdlog::level::debug);
-    return serve(path, *loaded.config);
+    conf::log_to_stderr("control", loaded.config->control.log_level);
+    return serve(file, *loaded.config);
 }
 
 }  // namespace

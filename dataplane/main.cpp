@@ -1,6 +1,5 @@
 // tandem-dataplane: polls the ports and forwards. Arguments, memory, ports, workers, wait.
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -8,7 +7,6 @@
 #include <filesystem>
 #include <iostream>
 #include <pthread.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <rte_cycles.h>
@@ -16,6 +14,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
+#include "conf/command_line.h"
 #include "conf/load.h"
 #include "dataplane/coarse_clock.h"
 #include "dataplane/eal.h"
@@ -164,36 +163,17 @@ Status run(const conf::Config& config) {
     return status;
 }
 
-spdlog::level::level_enum spdlog_level(conf::LogLevel level) {
-    switch (level) {
-        case conf::LogLevel::kDebug:
-            return spdlog::level::debug;
-        case conf::LogLevel::kInfo:
-            return spdlog::level::info;
-        case conf::LogLevel::kWarning:
-            return spdlog::level::warn;
-        case conf::LogLevel::kError:
-            return spdlog::level::err;
-    }
-    return spdlog::level::info;
-}
-
 int main_program(int argc, char** argv) {
-    CLI::App app("Tandem's dataplane: polls the ports and forwards packets to backends.");
-    std::string path = "/etc/tandem/tandem.toml";
-    app.add_option("--config", path, "Configuration file")->capture_default_str();
-    app.set_version_flag("--version", TANDEM_VERSION);
-    CLI11_PARSE(app, argc, argv);
-
-    spdlog::set_default_logger(spdlog::stderr_logger_mt("dataplane"));
-    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %n %l: %v");
-    const conf::Loaded loaded = conf::load_file(path);
+    const conf::CommandLine command_line = conf::read_command_line(
+        argc, argv, "Tandem's dataplane: polls the ports and forwards packets to backends.",
+        /*can_check=*/false);
+    if (command_line.exit_code) return *command_line.exit_code;
+    const conf::Loaded loaded = conf::load_file(command_line.config);
     for (const conf::Diagnostic& diagnostic : loaded.diagnostics) {
         std::cerr << diagnostic.str() << '\n';
     }
     if (!loaded.config) return 1;
-    spdlog::set_level(spdlog_level(loaded.config->control.log_level));
-    spdlog::flush_on(spdlog::level::info);
+    conf::log_to_stderr("dataplane", loaded.config->control.log_level);
 
     catch_signals();
     const Status status = run(*loaded.config);

@@ -1,0 +1,51 @@
+#include "conf/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace tandem::conf {
+
+namespace {
+
+spdlog::level::level_enum spdlog_level(LogLevel level) {
+    switch (level) {
+        case LogLevel::kDebug:
+            return spdlog::level::debug;
+        case LogLevel::kInfo:
+            return spdlog::level::info;
+        case LogLevel::kWarning:
+            return spdlog::level::warn;
+        case LogLevel::kError:
+            return spdlog::level::err;
+    }
+    return spdlog::level::info;
+}
+
+}  // namespace
+
+CommandLine read_command_line(int argc, char** argv, const std::string& purpose, bool can_check) {
+    CommandLine command_line;
+    CLI::App app(purpose);
+    app.add_option("--config", command_line.config, "Configuration file")->capture_default_str();
+    if (can_check) {
+        app.add_option("--check", command_line.check,
+                       "Only say whether a configuration file is right");
+    }
+    app.set_version_flag("--version", TANDEM_VERSION);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        command_line.exit_code = app.exit(error);
+    }
+    return command_line;
+}
+
+void log_to_stderr(const std::string& program, LogLevel level) {
+    spdlog::set_default_logger(spdlog::stderr_logger_mt(program));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %n %l: %v");
+    spdlog::set_level(spdlog_level(level));
+    spdlog::flush_on(spdlog::level::debug);
+}
+
+}  // namespace tandem::conf
