@@ -106,6 +106,7 @@ inline constexpr std::size_t kTarget = 8;
 inline constexpr std::size_t kOptions = 24;
 inline constexpr std::size_t kMacOptionBytes = 8;
 inline constexpr std::uint8_t kTargetMacOption = 2;
+inline constexpr std::uint8_t kRouter = 0x80;
 inline constexpr std::uint8_t kSolicited = 0x40;
 inline constexpr std::uint8_t kOverride = 0x20;
 inline constexpr std::uint8_t kHopLimit = 255;

@@ -14,7 +14,8 @@ MAY_INCLUDE = {
     "dataplane/net": _BASE,
     "dataplane/tables": _NET,
     "dataplane/pipeline": _TABLES,
-    "dataplane": _TABLES | _CONF | {"dataplane/pipeline"},
+    "dataplane/pair": _TABLES,
+    "dataplane": _TABLES | _CONF | {"dataplane/pipeline", "dataplane/pair"},
     "conf": _NET,
     "healthcheck": _CONF,
     "control/plan": _TABLES | _HEALTH,
@@ -23,8 +24,8 @@ MAY_INCLUDE = {
 MAY_SEE_DPDK = {"dataplane", "dataplane/pipeline"}
 
 # Take bytes, events and a clock value, and return decisions: no input, no output, no clock.
-PURE = ("dataplane/base/", "dataplane/net/", "control/plan/", "conf/", "healthcheck/state",
-        "healthcheck/schedule")
+PURE = ("dataplane/base/", "dataplane/net/", "dataplane/pair/", "control/plan/", "conf/",
+        "healthcheck/state", "healthcheck/schedule")
 IMPURE = re.compile(r"boost/asio|<sys/socket\.h>|<sys/epoll\.h>|<netdb\.h>|<thread>|<mutex>"
                     r"|_clock::now|clock_gettime|gettimeofday|usleep|sleep_for")
 
