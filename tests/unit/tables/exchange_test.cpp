@@ -62,11 +62,6 @@ Hello hello_with_regions() {
     return hello;
 }
 
-std::size_t open_descriptors() {
-    return static_cast<std::size_t>(
-        std::ranges::distance(std::filesystem::directory_iterator("/proc/self/fd")));
-}
-
 void expect_complaint(const Result<Received>& received, const char* complaint) {
     ASSERT_FALSE(received);
     EXPECT_NE(received.error().message.find(complaint), std::string::npos)

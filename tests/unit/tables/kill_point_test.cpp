@@ -15,7 +15,7 @@ namespace tandem::tables {
 namespace {
 
 constexpr std::size_t kReadersOfKilled = 2;
-constexpr std::size_t kFixedBytes = kReadersOfKilled * sizeof(ReaderCell);
+constexpr std::size_t kFixedBytesOfKilled = kReadersOfKilled * sizeof(ReaderCell);
 constexpr std::size_t kArenaPages = 20;
 constexpr int kNotAllowed = 77;
 
@@ -32,7 +32,7 @@ Region copy_of(std::span<const std::byte> memory) {
     CHECK(::write(fd.get(), memory.data(), memory.size()) == static_cast<ssize_t>(memory.size()));
     CHECK(::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK) == 0);
     Result<Region> region =
-        Region::map(std::move(fd), RegionKind::kPlan, kFixedBytes, Access::kReadWrite);
+        Region::map(std::move(fd), RegionKind::kPlan, kFixedBytesOfKilled, Access::kReadWrite);
     CHECK(region.has_value());
     return std::move(region.value());
 }
@@ -138,7 +138,7 @@ TEST(KillPoints, AWriterKilledAfterAnyInstructionLeavesAWholeTableAndLosesNoMemo
 #ifdef __SANITIZE_THREAD__
     GTEST_SKIP() << "one thread, and many times the instructions";
 #endif
-    Region region = new_region(RegionKind::kPlan, kFixedBytes, kArenaPages * kPageBytes);
+    Region region = new_region(RegionKind::kPlan, kFixedBytesOfKilled, kArenaPages * kPageBytes);
     const std::span<ReaderCell> cells = cells_of(region);
     {
         Publisher before(region, cells);

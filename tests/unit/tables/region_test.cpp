@@ -1,6 +1,5 @@
 #include "dataplane/tables/region.h"
 
-#include <filesystem>
 #include <functional>
 #include <limits>
 #include <sys/mman.h>
@@ -22,11 +21,6 @@ Region small_region() {
 
 Result<Region> map_again(const Region& region, Access access = Access::kRead) {
     return Region::map(duplicate(region.fd()), RegionKind::kPlan, kFixedBytes, access);
-}
-
-std::size_t open_descriptors() {
-    return static_cast<std::size_t>(
-        std::ranges::distance(std::filesystem::directory_iterator("/proc/self/fd")));
 }
 
 TEST(Region, NewOneIsZeroedAndAsLargeAsAsked) {

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <fcntl.h>
+#include <filesystem>
 #include <span>
 #include <utility>
 #include <vector>
@@ -27,6 +28,12 @@ inline Region new_region(RegionKind kind, std::size_t fixed_bytes, std::size_t a
 
 inline FileDescriptor duplicate(int fd) {
     return FileDescriptor(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+/// That this process has.
+inline std::size_t open_descriptors() {
+    return static_cast<std::size_t>(
+        std::ranges::distance(std::filesystem::directory_iterator("/proc/self/fd")));
 }
 
 inline std::uint64_t stamp_of(const BlockRef& block) {
