@@ -44,8 +44,6 @@ struct Departed {
 struct Sent {
     std::uint16_t forwarded = 0;
     std::uint16_t answered = 0;
-
-    [[nodiscard]] unsigned total() const { return forwarded + answered; }
 };
 
 class Burst {

@@ -29,8 +29,7 @@ void find_slots(const LiveView& tables, Burst& burst) {
 }
 
 Burst::Decision to_backend(const LiveView& tables, Packet& packet, tables::BackendIndex backend) {
-    static_assert(tables::kNoBackend == 0);  // so that one comparison finds it, too
-    if (backend - 1U >= tables.backends().size() - 1) [[unlikely]]
+    if (backend == tables::kNoBackend || backend >= tables.backends().size()) [[unlikely]]
         return Verdict::kNoBackend;
     packet.backend = backend;
     rte_prefetch0(&tables.backends()[backend]);

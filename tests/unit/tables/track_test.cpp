@@ -12,7 +12,7 @@ constexpr CoarseTime kNow = 50'000;
 constexpr BackendIndex kOld = 1;
 constexpr BackendIndex kNew = 2;
 constexpr BackendIndex kOther = 3;
-constexpr std::uint64_t kFlow = 0x0123'4567'89ab'cdef;
+constexpr std::uint64_t kTracked = 0x0123'4567'89ab'cdef;
 
 constexpr FlowSignal kSyn{.opens = true};
 constexpr FlowSignal kAck{};
@@ -26,20 +26,20 @@ class Track : public testing::Test {
     Track() : backends_(4) {
         for (LiveBackend& backend : backends_) backend.serves_flows = 1;
     }
-    BackendIndex send(const FlowSignal& signal, std::uint64_t flow = kFlow) {
+    BackendIndex send(const FlowSignal& signal, std::uint64_t flow = kTracked) {
         const Tracked tracked =
             track(*flows_, {flow, {}}, {slot_, &changed_at_, slot_hash_, earlier_}, signal,
                   backends_, {.udp_idle = 30}, now_);
         EXPECT_EQ(tracked.is_remembered, is_remembered(flow));
         return tracked.backend;
     }
-    [[nodiscard]] bool is_remembered(std::uint64_t flow = kFlow) {
+    [[nodiscard]] bool is_remembered(std::uint64_t flow = kTracked) {
         return bool(flows_->find(flow, now_));
     }
     void remember(BackendIndex backend, FlowState state = FlowState::kEstablished) {
-        ASSERT_TRUE(flows_->insert(kFlow, backend, state, now_));
+        ASSERT_TRUE(flows_->insert(kTracked, backend, state, now_));
     }
-    FlowState state() { return flows_->find(kFlow, now_).state(); }
+    FlowState state() { return flows_->find(kTracked, now_).state(); }
 
     TableForTest flows_{64};
     std::vector<LiveBackend> backends_;
