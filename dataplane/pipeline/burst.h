@@ -82,9 +82,9 @@ class Burst {
         std::uint32_t leaving = 0;  // a bit a packet
         for (Packet* packet = first; packet != end; ++packet) {
             const Decision decision = decide(*packet);
-            if (decision.verdict == Decision::kStays) [[likely]]
+            if (decision.verdict_ == Decision::kStays) [[likely]]
                 continue;
-            departed_[departed_count_++] = {packet->mbuf, static_cast<Verdict>(decision.verdict)};
+            departed_[departed_count_++] = {packet->mbuf, static_cast<Verdict>(decision.verdict_)};
             leaving |= std::uint32_t{1} << (packet - first);
         }
         if (leaving != 0) [[unlikely]]
@@ -93,13 +93,13 @@ class Burst {
 
     /// What a stage decides about one packet.
     struct Decision {
-        Decision(Verdict left) : verdict(static_cast<unsigned>(left)) {}
+        Decision(Verdict left) : verdict_(static_cast<unsigned>(left)) {}
 
       private:
         friend class Burst;
         static constexpr unsigned kStays = kVerdictCount;
-        Decision() : verdict(kStays) {}
-        unsigned verdict;
+        Decision() : verdict_(kStays) {}
+        unsigned verdict_;
     };
     static Decision stay() { return {}; }
 
