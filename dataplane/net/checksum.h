@@ -1,6 +1,7 @@
 // The Internet checksum (RFC 1071) and its update in place (RFC 1624, equation 3).
 #pragma once
 
+#include <arpa/inet.h>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,13 @@ inline std::uint64_t sum_words(std::span<const std::uint8_t> bytes, std::uint64_
     }
     if (i < bytes.size()) sum += bytes[i];  // little-endian: the low byte is the first
     return sum;
+}
+
+/// What the pseudo-header adds (RFC 8200 section 8.1; RFC 768 for IPv4): `addresses` is the sum of
+/// both, `length` that of what follows the IP header.
+inline std::uint64_t pseudo_header_sum(std::uint64_t addresses, std::size_t length,
+                                       std::uint8_t protocol) {
+    return addresses + htons(static_cast<std::uint16_t>(length)) + htons(protocol);
 }
 
 constexpr std::uint16_t fold(std::uint64_t sum) {

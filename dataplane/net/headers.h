@@ -74,6 +74,8 @@ inline constexpr std::size_t kDestination = 24;
 
 namespace arp {  // RFC 826, for IPv4 over Ethernet
 inline constexpr std::size_t kBytes = 28;
+inline constexpr std::array<std::uint8_t, 6> kIpv4OverEthernet{0, 1, 8,
+                                                               0, 6, 4};  ///< how it begins
 inline constexpr std::size_t kOperation = 6;
 inline constexpr std::size_t kSenderMac = 8;
 inline constexpr std::size_t kSenderAddress = 14;

@@ -1,7 +1,6 @@
 #include "dataplane/net/parse.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
@@ -86,9 +85,9 @@ PacketKind parse_solicitation(std::span<const std::uint8_t> head, const Upper& u
         upper.length < neighbour::kOptions || upper.available < upper.length) {
         return PacketKind::kMalformed;
     }
-    std::uint64_t sum = sum_words(head.subspan(kL3 + ipv6::kSource, 2 * sizeof(IpAddress)));
-    sum += htons(static_cast<std::uint16_t>(upper.length));
-    sum += htons(protocol::kIcmpv6);
+    const std::uint64_t sum =
+        pseudo_header_sum(sum_words(head.subspan(kL3 + ipv6::kSource, 2 * sizeof(IpAddress))),
+                          upper.length, protocol::kIcmpv6);
     if (fold(sum_words(head.subspan(upper.offset, upper.length), sum)) != 0xffff) {
         return PacketKind::kMalformed;
     }
@@ -213,9 +212,8 @@ PacketKind parse_ipv6(std::span<const std::uint8_t> head, std::size_t frame_leng
 PacketKind parse_arp(std::span<const std::uint8_t> head, ParsedPacket& packet) {
     if (head.size() < kL3 + arp::kBytes) return PacketKind::kMalformed;
     const std::uint8_t* at = head.data() + kL3;
-    constexpr std::array<std::uint8_t, 6> kIpv4OverEthernet{0, 1, 8, 0, 6, 4};
     const bool is_request =
-        std::memcmp(at, kIpv4OverEthernet.data(), kIpv4OverEthernet.size()) == 0 &&
+        std::memcmp(at, arp::kIpv4OverEthernet.data(), arp::kIpv4OverEthernet.size()) == 0 &&
         load_be16(at + arp::kOperation) == arp::kRequest;
     if (!is_request) return PacketKind::kOther;
     const std::uint8_t* target = at + arp::kTargetAddress;

@@ -1,7 +1,6 @@
 #include "dataplane/net/reply.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 
 #include "dataplane/net/checksum.h"
 
@@ -31,39 +30,39 @@ void make_arp_reply(std::span<std::uint8_t> frame, const Mac& mac) {
     std::ranges::copy(asked, at + arp::kSenderAddress);
 }
 
-std::size_t make_advertisement(std::span<std::uint8_t> frame, const ParsedPacket& question,
-                               const Mac& mac) {
-    constexpr std::size_t kLength = neighbour::kOptions + neighbour::kMacOptionBytes;
-    std::uint8_t* ip = frame.data() + kAfterEthernet;
-    const bool is_probe = question.key.source == IpAddress{};  // duplicate address detection
-    answer_sender(frame.data(), mac);
-    if (is_probe) {
-        constexpr IpAddress kAllNodes{{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
-        constexpr Mac kAllNodesMac{0x33, 0x33, 0, 0, 0, 1};
-        std::ranges::copy(kAllNodes.bytes, ip + ipv6::kDestination);
-        std::ranges::copy(kAllNodesMac, frame.data() + ethernet::kDestination);
-    } else {
-        std::ranges::copy(question.key.source.bytes, ip + ipv6::kDestination);
-    }
-    std::ranges::copy(question.key.destination.bytes, ip + ipv6::kSource);
+void write_advertisement(std::uint8_t* ip, const IpAddress& target, const IpAddress& destination,
+                         std::uint8_t flags, const Mac& mac) {
+    constexpr std::size_t kLength = kAdvertisementBytes - ipv6::kHeaderBytes;
+    std::fill_n(ip, kAdvertisementBytes, std::uint8_t{0});
+    ip[0] = 6U << 4U;
     store_be16(ip + ipv6::kPayloadLength, kLength);
     ip[ipv6::kNextHeader] = protocol::kIcmpv6;
     ip[ipv6::kHopLimit] = neighbour::kHopLimit;
+    std::ranges::copy(target.bytes, ip + ipv6::kSource);
+    std::ranges::copy(destination.bytes, ip + ipv6::kDestination);
 
     std::uint8_t* message = ip + ipv6::kHeaderBytes;
-    std::fill_n(message, neighbour::kTarget, std::uint8_t{0});
     message[0] = neighbour::kAdvertisement;
-    message[neighbour::kFlags] =
-        neighbour::kOverride | (is_probe ? std::uint8_t{0} : neighbour::kSolicited);
-    std::ranges::copy(question.key.destination.bytes, message + neighbour::kTarget);
+    message[neighbour::kFlags] = flags;
+    std::ranges::copy(target.bytes, message + neighbour::kTarget);
     message[neighbour::kOptions] = neighbour::kTargetMacOption;
     message[neighbour::kOptions + 1] = neighbour::kMacOptionBytes / 8;
     std::ranges::copy(mac, message + neighbour::kOptions + 2);
-    std::uint64_t sum = sum_words({ip + ipv6::kSource, 2 * sizeof(IpAddress)});
-    sum += htons(kLength);
-    sum += htons(protocol::kIcmpv6);
+    const std::uint64_t sum = pseudo_header_sum(
+        sum_words({ip + ipv6::kSource, 2 * sizeof(IpAddress)}), kLength, protocol::kIcmpv6);
     store_raw16(message + 2, checksum_of(sum_words({message, kLength}, sum)));
-    return kAfterEthernet + ipv6::kHeaderBytes + kLength;
+}
+
+std::size_t make_advertisement(std::span<std::uint8_t> frame, const ParsedPacket& question,
+                               const Mac& mac) {
+    const bool is_probe = question.key.source == IpAddress{};  // duplicate address detection
+    answer_sender(frame.data(), mac);
+    if (is_probe) std::ranges::copy(kAllNodesMac, frame.data() + ethernet::kDestination);
+    const std::uint8_t solicited = is_probe ? std::uint8_t{0} : neighbour::kSolicited;
+    write_advertisement(frame.data() + kAfterEthernet, question.key.destination,
+                        is_probe ? kAllNodes : question.key.source,
+                        neighbour::kOverride | solicited, mac);
+    return kAfterEthernet + kAdvertisementBytes;
 }
 
 void make_echo_reply(std::span<std::uint8_t> frame, const ParsedPacket& question, const Mac& mac) {

@@ -1,7 +1,6 @@
 #include "dataplane/pair/advert.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 
 #include "dataplane/base/check.h"
@@ -49,15 +48,12 @@ bool is_link_local(const IpAddress& address) {  // fe80::/10, RFC 4291 section 2
     return address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0U) == 0x80;
 }
 
-/// The sum that a pseudo-header adds: RFC 8200 section 8.1, and its older form for IPv4.
 std::uint64_t pseudo_header(const IpAddress& source, const IpAddress& destination,
                             std::size_t length) {
-    std::uint64_t sum = std::uint64_t{htons(static_cast<std::uint16_t>(length))} + htons(kProtocol);
-    for (const IpAddress* address : {&source, &destination}) {
-        const Bytes bytes(address->bytes);
-        sum += sum_words(source.is_v4() ? bytes.last(4) : bytes);
-    }
-    return sum;
+    const std::size_t bytes = source.is_v4() ? 4 : sizeof(IpAddress);
+    const std::uint64_t addresses = sum_words(Bytes(source.bytes).last(bytes)) +
+                                    sum_words(Bytes(destination.bytes).last(bytes));
+    return pseudo_header_sum(addresses, length, kProtocol);
 }
 
 bool sums_up(const Packet& packet) {

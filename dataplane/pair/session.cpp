@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
@@ -69,6 +68,11 @@ std::array<std::uint8_t, 32> derive(const PeerSecret& secret, const BootId& send
     return key;
 }
 
+const PeerSecret& first_of(const std::vector<PeerSecret>& secrets) {
+    CHECK(!secrets.empty());
+    return secrets.front();
+}
+
 int length_of(Bytes bytes) {
     return static_cast<int>(bytes.size());
 }
@@ -133,7 +137,7 @@ Session::Session(std::vector<PeerSecret> secrets, const BootId& ours, const Hash
     : secrets_(std::move(secrets)),
       ours_(ours),
       random_(random),
-      sealing_(secrets_.at(0), ours),
+      sealing_(first_of(secrets_), ours),
       challenge_(random_.of_pair(0, 0)) {}
 
 std::vector<SealingKey> Session::keys_of(const BootId& sender) const {

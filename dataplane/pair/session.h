@@ -85,7 +85,6 @@ class Session {
     [[nodiscard]] std::vector<std::uint8_t> answer(const Opened& question);
 
     [[nodiscard]] bool has_peer() const { return peer_.has_value(); }
-    [[nodiscard]] std::uint64_t sent() const { return next_sequence_; }
 
   private:
     struct Peer {
