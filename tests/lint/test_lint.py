@@ -60,7 +60,7 @@ def test_every_header_of_the_product_compiles_alone():
     dpdk = subprocess.run(["pkg-config", "--cflags", "libdpdk"], check=True, capture_output=True,
                           text=True).stdout.replace("-I", "-isystem").split()
     flags = ["-std=c++20", "-Wall", "-Werror", "-I.", *dpdk, "-march=x86-64-v3", "-maes"]
-    # The release build has compiled these alone. Those of tests and measurements are not worth a
+    # A build with the project's defaults has compiled these alone. Those of tests and measurements are not worth a
     # compiler each: the files of a folder share a translation unit.
     compiled = {first_included(path) for path in sources(".cpp", folders=PRODUCT)}
     others = [header for header in sources(".h", folders=PRODUCT)

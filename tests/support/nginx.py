@@ -30,6 +30,7 @@ http {{
         location = / {{ return 200 "{name}\\n"; }}
         location = /healthz {{ try_files /healthy =503; }}
         location = /slow {{ limit_rate 120k; }}
+        location = /brisk {{ limit_rate 240k; alias {directory}/files/slow; }}
     }}
 }}
 """
@@ -42,7 +43,7 @@ class Nginx:
         (self.directory / "files").mkdir(parents=True, exist_ok=True)
         with open(self.directory / "files" / "big", "wb") as big:
             big.write(os.urandom(1 << 16) * (BIG_FILE_BYTES >> 16))
-        (self.directory / "files" / "slow").write_bytes(os.urandom(3 << 20))  # 25 s at its rate
+        (self.directory / "files" / "slow").write_bytes(os.urandom(3 << 20))  # 25 s at its rate, brisk 13 s
         self.healthy = self.directory / "files" / "healthy"
         self.healthy.write_text("ok\n")
         self.config = self.directory / "nginx.conf"

@@ -85,14 +85,15 @@ def is_done(*command):
 def is_set_up(sanitizers):
     """Has Meson prepare the directory, once a run. False when that failed."""
     directory = directory_of(sanitizers)
-    # Warnings are the release build's to fail on, and includes that are missing: with sanitizers g++
-    # sees warnings that are none, and a folder is one file to it, which saves half of the time.
+    # A folder is one file to the compiler, which saves half of its time; that each file includes what
+    # it needs is seen by whoever builds with the project's defaults. Warnings are the release build's
+    # to fail on: with sanitizers g++ sees some that are none.
     options = ["-Dwerror=false", "-Doptimization=g", "-Ddebug=false", "-Db_lto=false",
-               "-Db_lundef=false", "-Db_ndebug=false", "-Dunity=on", "-Dunity_size=64",
-               f"-Dcpp_args={ARGUMENTS[sanitizers]}",
+               "-Db_lundef=false", "-Db_ndebug=false", f"-Dcpp_args={ARGUMENTS[sanitizers]}",
                f"-Db_sanitize={sanitizers}"] if sanitizers else []
     return ((directory / "build.ninja").exists()
-            or is_done("/usr/bin/meson", "setup", *options, str(directory), str(ROOT)))
+            or is_done("/usr/bin/meson", "setup", "-Dunity=on", "-Dunity_size=64", *options,
+                       str(directory), str(ROOT)))
 
 
 def is_built(part, sanitizers):
@@ -106,17 +107,26 @@ def is_built(part, sanitizers):
                                              *needs)
 
 
-def unit(directory, output):
-    """Every GoogleTest case of the programs that Meson knows as suite "unit"; of those with threads
-    only where threads are watched."""
-    names = THREADED if directory == directory_of(SANITIZERS["tsan"]) else []
+def meson_suite(suite, names, directory, output):
+    """Every GoogleTest case of a suite's programs, or of those named."""
     for stale in directory.glob("*.xml"):  # Meson would take them for the result of a crashed program
         stale.unlink()
     junit = directory / "meson-logs" / "testlog.junit.xml"
     junit.unlink(missing_ok=True)
-    code = run("/usr/bin/meson", "test", "-C", str(directory), "--no-rebuild", "--suite", "unit",
+    code = run("/usr/bin/meson", "test", "-C", str(directory), "--no-rebuild", "--suite", suite,
                "--print-errorlogs", *names, output=output)
     return counts_of(junit, code)
+
+
+def unit(directory, output):
+    """One piece of the product at a time; where threads are watched, the pieces with threads."""
+    names = THREADED if directory == directory_of(SANITIZERS["tsan"]) else []
+    return meson_suite("unit", names, directory, output)
+
+
+def kill(directory, output):
+    """Control and dataplane killed at any moment, and the tables that they share."""
+    return meson_suite("kill", [], directory, output)
 
 
 def pytest(part, directory, output):
@@ -143,9 +153,10 @@ def lint(directory, output):
     return pytest("lint", directory, output)
 
 
-PARTS = {part.__name__: part for part in (lint, unit, packet, net)}
+PARTS = {part.__name__: part for part in (lint, unit, kill, packet, net)}
 PROGRAMS = ["dataplane/tandem-dataplane", "control/tandem-control"]
 NEEDS = {unit: ["meson-test-prereq"],  # Meson's name for all programs of tests
+         kill: ["tests/unit/tables/tables_kill_test"],
          packet: PROGRAMS, net: [*PROGRAMS, "tests/net/vip_filter_driver"]}
 THREADED = {"generations": "tables/generations", "worker": "pipeline/worker"}  # Meson's names, and places
 SANITIZERS = {"asan": "address,undefined", "tsan": "thread"}
@@ -158,7 +169,7 @@ ARGUMENTS = {"address,undefined": "['-g1', '--param=ggc-min-heapsize=4000000',"
              "thread": "['-g1', '--param=ggc-min-heapsize=4000000']"}
 # What is built for release runs as a whole; its units run where the sanitizers watch them.
 # What takes longest to build comes last, so that the others are tested meanwhile.
-EVERYTHING = ["lint", "packet", "net", "asan-packet", "tsan-unit", "asan-unit"]
+EVERYTHING = ["lint", "packet", "net", "kill", "asan-packet", "tsan-unit", "asan-unit"]
 
 
 def parse(name):
