@@ -22,6 +22,7 @@ inline constexpr std::size_t kPortsMax = 16;
 inline constexpr std::size_t kWorkersMax = 64;
 inline constexpr std::size_t kVipsMax = 4096;
 inline constexpr std::size_t kPoolsMax = 1024;
+inline constexpr std::size_t kGroupsMax = 64;
 inline constexpr std::size_t kBackendsMax = 65'532;  ///< over all pools; an index has 16 bits
 
 enum class Driver : std::uint8_t { kPci, kAfXdp, kAfPacket, kTap, kPcap, kNull, kMemif, kRing };
@@ -141,6 +142,33 @@ enum class UdpFlows : std::uint8_t {
     kStateless,  ///< every packet goes where its slot points: for questions of one packet
 };
 
+/// Whose MAC goes with the VIPs of a group.
+enum class GroupMac : std::uint8_t {
+    kVirtual,  ///< 00-00-5E-00-01-XX and 00-00-5E-00-02-XX: nobody has to learn a new one
+    kPort,     ///< that of the port of the instance that is active
+};
+
+/// What the checksum of IPv4 advertisements covers besides the message: RFC 9568 says nothing,
+/// keepalived and FRR put a pseudo-header in front. Both are accepted.
+enum class AdvertChecksum : std::uint8_t { kMessage, kWithPseudoHeader };
+
+/// [[group]]: VIPs that one of the two instances answers for, the same for all of them (VRRPv3).
+struct Group {
+    std::string name;
+    std::string port;            ///< where it advertises
+    std::uint8_t router_id = 0;  ///< VRID, 1 to 255: one a group and port
+    std::uint8_t priority = 100;
+    milliseconds interval{30};  ///< between advertisements, whole centiseconds
+    bool preempt = true;        ///< a higher priority takes over from a lower one
+    milliseconds preempt_delay{0};
+    GroupMac mac = GroupMac::kVirtual;
+    AdvertChecksum checksum = AdvertChecksum::kWithPseudoHeader;
+    bool is_strict = false;        ///< while not active, packets for its VIPs are dropped
+    std::vector<IpAddress> peers;  ///< the only ones to advertise to; empty: to the VRRP group
+
+    friend bool operator==(const Group&, const Group&) = default;
+};
+
 /// [vip.NAME]: `listen = "203.0.113.10:80/tcp"`, ":8000-8999/tcp", ":*/udp", or a prefix.
 struct Vip {
     std::string name;
@@ -150,6 +178,7 @@ struct Vip {
     Protocol protocol = Protocol::kTcp;
     UdpFlows udp = UdpFlows::kSticky;
     std::string pool;
+    std::string group;  ///< empty: of none, and answered always
 
     friend bool operator==(const Vip&, const Vip&) = default;
 };
@@ -160,6 +189,7 @@ struct Config {
     Control control;
     std::vector<Port> ports;  ///< every list is sorted by name: the order in the file means nothing
     std::vector<Pool> pools;
+    std::vector<Group> groups;
     std::vector<Vip> vips;
 
     friend bool operator==(const Config&, const Config&) = default;
