@@ -177,7 +177,8 @@ void Control::read_ports() {
         const auto port = std::ranges::find(config_.ports, info.name.view(), &conf::Port::name);
         if (port == config_.ports.end()) continue;  // the reload said that this needs a restart
         const auto number = static_cast<std::uint8_t>(i);
-        plan::PortAddresses addresses{number, port->addresses, port->gateways};
+        plan::PortAddresses addresses{number, port->addresses, port->gateways, port->name,
+                                      info.mac};
         const auto ifindex = static_cast<int>(::if_nametoindex(info.netdev.data()));
         if (ifindex != 0) {
             port_of_netdev_[ifindex] = number;

@@ -62,9 +62,11 @@ Result<std::vector<BlockRef>> PlanRegion::write_all(const plan::PlanContent& con
         written.insert_or_assign(name, std::move(now));
     }
     const std::array blocks{write<tables::PlanHead>(std::span(&content.head, 1)),
-                            write<tables::PlanVip>(content.vips), write<tables::PlanPool>(pools),
+                            write<tables::PlanVip>(content.vips),
+                            write<tables::PlanPool>(pools),
                             write<tables::PlanBackend>(content.backends),
-                            write<tables::PlanNextHop>(content.next_hops)};
+                            write<tables::PlanNextHop>(content.next_hops),
+                            write<tables::PlanGroup>(content.groups)};
     std::vector<BlockRef> references;
     for (const Result<BlockRef>& block : blocks) {
         if (!block) return block.error();

@@ -14,6 +14,8 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "dataplane/mbuf_ring.h"
+
 namespace tandem {
 
 namespace {
@@ -47,13 +49,6 @@ Status configure(const std::string& netdev, const Mac& mac, std::uint16_t mtu) {
         return errno_error("cannot bring up " + netdev);
     }
     return Nothing{};
-}
-
-void drain(rte_ring* ring) {
-    if (ring == nullptr) return;
-    void* mbuf = nullptr;
-    while (rte_ring_dequeue(ring, &mbuf) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(mbuf));
-    rte_ring_free(ring);
 }
 
 }  // namespace
@@ -110,8 +105,8 @@ KernelTwin& KernelTwin::operator=(KernelTwin&& other) noexcept {
 }
 
 KernelTwin::~KernelTwin() {
-    drain(to_kernel_);
-    drain(from_kernel_);
+    drain_and_free(to_kernel_);
+    drain_and_free(from_kernel_);
 }
 
 bool KernelTwin::carry() {

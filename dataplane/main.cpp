@@ -32,6 +32,7 @@ constexpr int kControlGraceMs = 2000;  ///< for a control process to hand back t
 constexpr std::uint64_t kTxPatienceUs = 100;
 
 std::atomic<bool> stop{false};
+std::atomic<bool> stop_workers{false};  ///< later: the main core has something to say at its end
 
 void on_signal(int /*signal*/) {
     stop.store(true, std::memory_order_relaxed);
@@ -47,7 +48,7 @@ void catch_signals() {
 }
 
 int run_worker(void* argument) {
-    static_cast<pipeline::Worker*>(argument)->run(stop);
+    static_cast<pipeline::Worker*>(argument)->run(stop_workers);
     return 0;
 }
 
@@ -117,7 +118,7 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
                                      .timeouts = timeouts},
             ports.value().ports(), shared.live(), shared.flows());
         if (rte_eal_remote_launch(run_worker, &workers.back(), i + 1U) == 0) continue;
-        stop.store(true, std::memory_order_relaxed);
+        stop_workers.store(true, std::memory_order_relaxed);
         rte_eal_mp_wait_lcore();
         return Error{
             fmt::format("worker {} does not start: DPDK has no thread {} (do "
@@ -128,6 +129,7 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
                  config.ports.size(), config.ports.size() == 1 ? "" : "s", plan.workers,
                  plan.workers == 1 ? "" : "s", config.dataplane.socket);
     main_core.run(stop);
+    stop_workers.store(true, std::memory_order_relaxed);
     rte_eal_mp_wait_lcore();
     log_counters(shared);
     return Nothing{};

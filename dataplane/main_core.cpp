@@ -24,6 +24,7 @@ MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTim
       plan_reader_(shared.plan().header().generations, shared.fixed().plan_reader),
       live_(shared.live(), shared.fixed().worker_readers),
       merger_(shared.live(), live_, ports.infos()),
+      pair_(shared.fixed(), ports),
       remembering_(std::ranges::max(timeouts.idle_s)) {}
 
 Status MainCore::prepare() {
@@ -52,6 +53,7 @@ void MainCore::run(const std::atomic<bool>& stop) {
         wait();
         step(std::chrono::steady_clock::now());
     }
+    pair_.stop(std::chrono::steady_clock::now());
     plan_reader_.leave();
 }
 
@@ -69,6 +71,7 @@ void MainCore::step(Instant now) {
     const CoarseTime coarse = coarse_now();
     shared_.fixed().now.store(coarse, std::memory_order_relaxed);
     shared_.flows().alive_at().store(coarse, std::memory_order_relaxed);
+    pair_.step(now);
     shared_.serve(now);
     if (coarse != settled_at_) let_slots_settle(coarse);
     follow_plan(now);
@@ -92,6 +95,8 @@ bool MainCore::merge(std::uint64_t plan_generation, Instant now) {
     const std::optional<tables::PlanView> plan =
         tables::PlanView::open(shared_.plan(), plan_generation);
     if (!plan) return false;
+    // Groups are silent before workers hear of their VIPs.
+    merger_.set_group_numbers(pair_.follow(*plan, now));
     Result<std::vector<tables::BlockRef>> references =
         merger_.merge(shared_.plan(), *plan, plan_generation, coarse_now(),
                       [&] { return plan_reader_.still_intact(); });
@@ -163,6 +168,12 @@ void MainCore::count_flows(const tables::PlanView& plan, CoarseTime now) {
 void MainCore::follow_vips(const tables::PlanView& plan) {
     std::vector<Prefix> vips;
     for (const tables::PlanVip& vip : plan.vips) vips.push_back({vip.address, vip.prefix_length});
+    // Whoever advertises groups here is us: where others do, the kernel may have a router of its
+    // own.
+    if (!plan.groups.empty()) {
+        vips.push_back({pair::kVrrpGroupV4, 128});
+        vips.push_back({pair::kVrrpGroupV6, 128});
+    }
     std::ranges::sort(vips);
     vips.erase(std::unique(vips.begin(), vips.end()), vips.end());
     if (vips == vips_) return;

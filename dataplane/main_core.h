@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/pair_link.h"
 #include "dataplane/ports.h"
 #include "dataplane/shared_tables.h"
 #include "dataplane/tables/merge.h"
@@ -23,7 +24,8 @@ class MainCore {
     /// dataplane published: that speaks of its ports, not of ours. Before any worker runs.
     Status prepare();
 
-    /// Runs until `stop` is set.
+    /// Runs until `stop` is set, and then gives up what this instance is active for; workers have
+    /// to run until it returns.
     void run(const std::atomic<bool>& stop);
 
   private:
@@ -44,6 +46,7 @@ class MainCore {
     tables::GenerationReader plan_reader_;
     tables::Publisher live_;
     tables::Merger merger_;
+    PairLink pair_;
     std::vector<Prefix> vips_;
     bool vips_are_set_ = true;  ///< the kernel knows them, too
     CoarseTime remembering_;    ///< the longest of the flows' timeouts

@@ -8,9 +8,11 @@
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
+#include <rte_ring.h>
 
 #include "dataplane/device_settings.h"
 #include "dataplane/eal.h"
+#include "dataplane/mbuf_ring.h"
 
 namespace tandem {
 
@@ -19,6 +21,7 @@ namespace {
 using pipeline::KernelPath;
 
 constexpr unsigned kMbufCache = 256;
+constexpr unsigned kPairRingSize = 4096;  ///< frames: an announcement of every VIP
 
 std::string why(int code) {
     return rte_strerror(code < 0 ? -code : code);
@@ -47,6 +50,19 @@ Status set_up_queues(const conf::Port& config, std::uint16_t port, std::uint16_t
     if (result == 0) return Nothing{};
     return Error{fmt::format("port {}: {} cannot be set up with {} queues and an MTU of {}: {}",
                              config.name, config.device, workers, config.mtu, why(result))};
+}
+
+/// The way between workers and the main core, for what instances say to each other.
+Status make_pair_rings(const conf::Port& config, pipeline::Port& port) {
+    const int socket = static_cast<int>(rte_socket_id());
+    const auto make = [&](const char* direction, unsigned flags) {
+        return rte_ring_create(fmt::format("pair_{}_{}", port.dpdk_port, direction).c_str(),
+                               kPairRingSize, socket, flags);
+    };
+    port.to_pair = make("in", RING_F_SC_DEQ);
+    port.from_pair = make("out", RING_F_SP_ENQ | RING_F_SC_DEQ);
+    if (port.to_pair != nullptr && port.from_pair != nullptr) return Nothing{};
+    return Error{fmt::format("port {}: too little memory for its queues", config.name)};
 }
 
 /// Frames for VIPs' IPv6 addresses come to multicast groups that nobody tells the NIC about.
@@ -114,6 +130,7 @@ Status OpenPorts::open_one(const conf::Port& config, std::uint16_t workers) {
     std::memcpy(port.mac.data(), &mac, port.mac.size());
     listen_to_groups(config, port.dpdk_port);
 
+    if (Status status = make_pair_rings(config, port); !status) return status;
     port.is_replay = config.driver == conf::Driver::kPcap;
     info.name = tables::Name(config.name);
     info.driver = tables::Name(device.driver_name);
@@ -199,6 +216,24 @@ Status OpenPorts::set_vips(std::span<const Prefix> vips) {
     return outcome;
 }
 
+void OpenPorts::take_mac(std::size_t port, const Mac& mac) {
+    if (!macs_.emplace(port, mac).second) return;
+    rte_ether_addr address{};
+    std::memcpy(&address, mac.data(), mac.size());
+    const std::uint16_t dpdk_port = ports_[port].dpdk_port;
+    if (rte_eth_dev_mac_addr_add(dpdk_port, &address, 0) == 0 ||
+        rte_eth_promiscuous_enable(dpdk_port) == 0) {
+        return;
+    }
+    spdlog::debug("port {}: takes any MAC as it is", infos_[port].name.view());
+}
+
+bool OpenPorts::has_link(std::size_t port) const {
+    rte_eth_link link{};
+    return rte_eth_link_get_nowait(ports_[port].dpdk_port, &link) != 0 ||
+           link.link_status == RTE_ETH_LINK_UP;
+}
+
 void OpenPorts::FreePool::operator()(rte_mempool* pool) const {
     rte_mempool_free(pool);
 }
@@ -207,6 +242,8 @@ OpenPorts::~OpenPorts() {
     twins_.clear();
     filters_.clear();
     for (const pipeline::Port& port : ports_) {
+        drain_and_free(port.to_pair);
+        drain_and_free(port.from_pair);
         rte_eth_dev_stop(port.dpdk_port);
         rte_eth_dev_close(port.dpdk_port);
     }

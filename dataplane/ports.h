@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "conf/config.h"
@@ -32,6 +34,11 @@ class OpenPorts {
     ~OpenPorts();
 
     [[nodiscard]] pipeline::Ports ports() const { return ports_; }
+    [[nodiscard]] rte_mempool* memory() { return pool_.get(); }
+    /// Has the device take frames for this MAC as well.
+    void take_mac(std::size_t port, const Mac& mac);
+    /// Whether the port has a link; true if its driver cannot say.
+    [[nodiscard]] bool has_link(std::size_t port) const;
     [[nodiscard]] std::span<KernelTwin> twins() { return twins_; }
     [[nodiscard]] std::span<const tables::PortInfo> infos() const { return infos_; }
 
@@ -57,6 +64,7 @@ class OpenPorts {
     std::vector<pipeline::Port> ports_;
     std::vector<tables::PortInfo> infos_;
     std::vector<KernelTwin> twins_;
+    std::set<std::pair<std::size_t, Mac>> macs_;  ///< that devices take besides their own
     std::vector<pipeline::VipFilter> filters_;
 };
 

@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "dataplane/net/address.h"
+#include "dataplane/net/headers.h"
 
 namespace tandem::plan {
 
@@ -16,6 +18,8 @@ struct PortAddresses {
     std::uint8_t port = 0;            ///< index into LiveFixed::ports
     std::vector<Prefix> addresses;    ///< ours, with the length of their subnets
     std::vector<IpAddress> gateways;  ///< at most one of each family
+    std::string name{};
+    Mac mac{};
 };
 
 struct NextHop {

@@ -26,6 +26,12 @@ tables::ForwardMode mode_of(conf::Mode mode) {
     return mode == conf::Mode::kL2 ? tables::ForwardMode::kL2 : tables::ForwardMode::kIpip;
 }
 
+/// RFC 4291 appendix A.
+IpAddress link_local_of(const Mac& mac) {
+    return {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(mac[0] ^ 2U), mac[1], mac[2],
+             0xff, 0xfe, mac[3], mac[4], mac[5]}};
+}
+
 std::uint64_t digest_of(const KeyedHash& hash, const tables::PlanVip& vip,
                         std::uint64_t pool_digest) {
     std::array<std::byte, 16 + 8 + 8> bytes{};
@@ -148,6 +154,12 @@ std::vector<Neighbour> Planner::neighbours() const {
         const std::optional<NextHop> hop = next_hop_to(identity.address, ports_);
         if (hop) found.emplace(hop->port, hop->neighbour);
     }
+    for (const conf::Group& group : config_.groups) {
+        for (const IpAddress& peer : group.peers) {
+            const std::optional<NextHop> hop = next_hop_to(peer, ports_);
+            if (hop) found.emplace(hop->port, hop->neighbour);
+        }
+    }
     return {found.begin(), found.end()};
 }
 
@@ -190,6 +202,7 @@ std::pair<PlanContent, std::vector<Moved>> Planner::make() {
     add_backends(content, now);
     add_pools(content, now, moved);
     add_vips(content);
+    add_groups(content);
     content.head.hash_key = key_;
     content.head.config_revision = revision_;
     for (const tables::PlanVip& vip : content.vips) {
@@ -285,9 +298,55 @@ void Planner::add_vips(PlanContent& content) const {
         record.port_first = vip.port_first;
         record.port_last = vip.port_last;
         record.pool = static_cast<std::uint16_t>(pool - config_.pools.begin());
+        const auto group = std::ranges::find(config_.groups, vip.group, &conf::Group::name);
+        if (group != config_.groups.end()) {
+            record.group = static_cast<std::uint8_t>(group - config_.groups.begin());
+        }
         record.udp_is_stateless = vip.udp == conf::UdpFlows::kStateless;
         record.digest = digest_of(hash_, record, content.pools[record.pool].digest);
         content.vips.push_back(record);
+    }
+}
+
+tables::PlanPeer Planner::peer_at(const IpAddress& address) const {
+    tables::PlanPeer peer;
+    peer.address = address;
+    const std::optional<NextHop> hop = next_hop_to(address, ports_);
+    if (!hop) return peer;
+    const auto mac = macs_.find({hop->port, hop->neighbour});
+    if (mac == macs_.end()) return peer;
+    peer.mac = mac->second;
+    peer.resolved = 1;
+    return peer;
+}
+
+/// A group whose port the dataplane does not have is there all the same, without an address to
+/// speak from: its VIPs must not be answered for.
+void Planner::add_groups(PlanContent& content) const {
+    for (const conf::Group& group : config_.groups) {
+        tables::PlanGroup record;
+        record.name = tables::Name(group.name);
+        record.router_id = group.router_id;
+        record.priority = group.priority;
+        record.interval_ms = static_cast<std::uint32_t>(group.interval.count());
+        record.preempts = group.preempt;
+        record.preempt_delay_ms = static_cast<std::uint32_t>(group.preempt_delay.count());
+        record.has_virtual_mac = group.mac == conf::GroupMac::kVirtual;
+        record.sums_pseudo_header = group.checksum == conf::AdvertChecksum::kWithPseudoHeader;
+        record.is_strict = group.is_strict;
+        for (const IpAddress& peer : group.peers) {
+            if (record.peer_count == record.peers.size()) break;
+            record.peers[record.peer_count++] = peer_at(peer);
+        }
+        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
+        if (port != ports_.end()) {
+            record.port = port->port;
+            record.source_v6 = link_local_of(port->mac);
+            const auto ours = std::ranges::find_if(
+                port->addresses, [](const Prefix& address) { return address.address.is_v4(); });
+            if (ours != port->addresses.end()) record.source_v4 = ours->address;
+        }
+        content.groups.push_back(record);
     }
 }
 

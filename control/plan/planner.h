@@ -29,6 +29,7 @@ struct PlanContent {
     std::vector<std::shared_ptr<const Owners>> owners;  ///< by pool
     std::vector<tables::PlanBackend> backends{1};
     std::vector<tables::PlanNextHop> next_hops{1};
+    std::vector<tables::PlanGroup> groups;
 };
 
 /// What one pool's table did in make().
@@ -64,7 +65,7 @@ class Planner {
     /// to come is for the health check to judge.
     bool set_mac(const Neighbour& neighbour, const Mac& mac);
 
-    /// Every neighbour that a backend is reached over.
+    /// Every neighbour that a backend, or another instance, is reached over.
     [[nodiscard]] std::vector<Neighbour> neighbours() const;
     /// Backends without a port that leads to them.
     [[nodiscard]] std::vector<health::Identity> unreachable() const;
@@ -103,6 +104,8 @@ class Planner {
     void add_pools(PlanContent& content, const std::vector<std::uint16_t>& weights,
                    std::vector<Moved>& moved);
     void add_vips(PlanContent& content) const;
+    void add_groups(PlanContent& content) const;
+    [[nodiscard]] tables::PlanPeer peer_at(const IpAddress& address) const;
     [[nodiscard]] std::vector<std::uint16_t> weights() const;
 
     HashKey key_;

@@ -38,6 +38,11 @@ inline void store_raw32(std::uint8_t* at, std::uint32_t value) {
     std::memcpy(at, &value, sizeof(value));
 }
 
+/// Of a virtual router: 00-00-5E-00-01-XX, with IPv6 00-00-5E-00-02-XX (RFC 9568 section 7.3).
+constexpr Mac virtual_mac(std::uint8_t router_id, bool is_v4) {
+    return {0, 0, 0x5e, 0, static_cast<std::uint8_t>(is_v4 ? 1 : 2), router_id};
+}
+
 namespace ethernet {
 inline constexpr std::size_t kHeaderBytes = 14;
 inline constexpr std::size_t kDestination = 0;
@@ -126,6 +131,7 @@ inline constexpr std::uint8_t kFragment = 44;
 inline constexpr std::uint8_t kAuthentication = 51;
 inline constexpr std::uint8_t kIcmpv6 = 58;
 inline constexpr std::uint8_t kDestinationOptions = 60;
+inline constexpr std::uint8_t kVrrp = 112;
 }  // namespace protocol
 
 }  // namespace tandem

@@ -23,14 +23,17 @@ enum class Verdict : std::uint8_t {
     kTooBig,              ///< longer than the way to the backend takes
     kTxFull,              ///< the port did not take it in time
     kPuntFull,            ///< the kernel's side did not take it in time
+    kNotActive,           ///< for a VIP of a group that another instance is active for
+    kPair,                ///< to our own main core: from the other instance
     kStaleTables,         ///< this worker slept so long that its tables were reused meanwhile
 };
 inline constexpr std::size_t kVerdictCount = static_cast<std::size_t>(Verdict::kStaleTables) + 1;
 
 inline constexpr std::array<std::string_view, kVerdictCount> kVerdictNames{
-    "forwarded", "answered",   "punted",     "other_host",          "malformed",
-    "fragment",  "no_service", "no_backend", "backend_unreachable", "ttl_expired",
-    "too_big",   "tx_full",    "punt_full",  "stale_tables"};
+    "forwarded",           "answered",    "punted",     "other_host",
+    "malformed",           "fragment",    "no_service", "no_backend",
+    "backend_unreachable", "ttl_expired", "too_big",    "tx_full",
+    "punt_full",           "not_active",  "pair",       "stale_tables"};
 
 constexpr std::string_view name_of(Verdict verdict) {
     return kVerdictNames[static_cast<std::size_t>(verdict)];

@@ -12,7 +12,6 @@ namespace {
 
 using Bytes = std::span<const std::uint8_t>;
 
-constexpr std::uint8_t kProtocol = 112;  // IANA
 constexpr std::uint8_t kTtl = 255;
 constexpr std::uint8_t kTos = 0xc0;  // internetwork control, RFC 791 section 3.1
 constexpr std::uint8_t kVersionAndType = 0x31;
@@ -53,7 +52,7 @@ std::uint64_t pseudo_header(const IpAddress& source, const IpAddress& destinatio
     const std::size_t bytes = source.is_v4() ? 4 : sizeof(IpAddress);
     const std::uint64_t addresses = sum_words(Bytes(source.bytes).last(bytes)) +
                                     sum_words(Bytes(destination.bytes).last(bytes));
-    return pseudo_header_sum(addresses, length, kProtocol);
+    return pseudo_header_sum(addresses, length, protocol::kVrrp);
 }
 
 bool sums_up(const Packet& packet) {
@@ -69,7 +68,7 @@ std::variant<Packet, AdvertFault> read_ip(Bytes ip) {
         if (ip.size() < ipv4::kHeaderBytes || ip[0] != 0x45) return AdvertFault::kTruncated;
         const std::size_t total = load_be16(ip.data() + ipv4::kTotalLength);
         if (total < ipv4::kHeaderBytes || total > ip.size()) return AdvertFault::kTruncated;
-        if (ip[ipv4::kProtocol] != kProtocol) return AdvertFault::kVersion;
+        if (ip[ipv4::kProtocol] != protocol::kVrrp) return AdvertFault::kVersion;
         return Packet{address_at(ip.data() + ipv4::kSource, 4),
                       address_at(ip.data() + ipv4::kDestination, 4), ip[ipv4::kTtl],
                       ip.first(total).subspan(ipv4::kHeaderBytes)};
@@ -77,7 +76,7 @@ std::variant<Packet, AdvertFault> read_ip(Bytes ip) {
     if (ip.size() < ipv6::kHeaderBytes || ip[0] >> 4U != 6) return AdvertFault::kTruncated;
     const std::size_t length = load_be16(ip.data() + ipv6::kPayloadLength);
     if (ipv6::kHeaderBytes + length > ip.size()) return AdvertFault::kTruncated;
-    if (ip[ipv6::kNextHeader] != kProtocol) return AdvertFault::kVersion;
+    if (ip[ipv6::kNextHeader] != protocol::kVrrp) return AdvertFault::kVersion;
     const Packet packet{address_at(ip.data() + ipv6::kSource, 16),
                         address_at(ip.data() + ipv6::kDestination, 16), ip[ipv6::kHopLimit],
                         ip.subspan(ipv6::kHeaderBytes, length)};
@@ -117,7 +116,7 @@ std::vector<std::uint8_t> make_ip_header(const Advert& advert, std::size_t messa
         store_be16(ip.data() + ipv4::kTotalLength,
                    static_cast<std::uint16_t>(ipv4::kHeaderBytes + message_bytes));
         ip[ipv4::kTtl] = kTtl;
-        ip[ipv4::kProtocol] = kProtocol;
+        ip[ipv4::kProtocol] = protocol::kVrrp;
         append(ip, advert.source);
         append(ip, advert.destination);
         store_raw16(ip.data() + ipv4::kChecksum, checksum_of(sum_words(ip)));
@@ -126,7 +125,7 @@ std::vector<std::uint8_t> make_ip_header(const Advert& advert, std::size_t messa
     std::vector<std::uint8_t> ip(ipv6::kSource);
     store_be16(ip.data(), 6U << 12U | std::uint16_t{kTos} << 4U);
     store_be16(ip.data() + ipv6::kPayloadLength, static_cast<std::uint16_t>(message_bytes));
-    ip[ipv6::kNextHeader] = kProtocol;
+    ip[ipv6::kNextHeader] = protocol::kVrrp;
     ip[ipv6::kHopLimit] = kTtl;
     append(ip, advert.source);
     append(ip, advert.destination);

@@ -64,9 +64,4 @@ std::variant<Advert, AdvertFault> read_advert(std::span<const std::uint8_t> ip_p
 /// one and at most kAdvertAddressesMax.
 std::vector<std::uint8_t> make_advert(const Advert& advert, AdvertChecksum checksum);
 
-/// 00-00-5E-00-01-XX, with IPv6 00-00-5E-00-02-XX (RFC 9568 section 7.3).
-constexpr Mac virtual_mac(std::uint8_t router_id, bool is_v4) {
-    return {0, 0, 0x5e, 0, static_cast<std::uint8_t>(is_v4 ? 1 : 2), router_id};
-}
-
 }  // namespace tandem::pair

@@ -55,6 +55,16 @@ Actions Vrrp::start(Instant now) {
     return become_backup(now + down_interval());
 }
 
+void Vrrp::change(const VrrpSettings& settings) {
+    CHECK(settings.advert_interval >= kAdvertIntervalMin);
+    if (role_ == Role::kActive) {
+        // Others learn the new interval by the next advert; a shorter one brings that forward.
+        deadline_ -= std::max(settings_.advert_interval - settings.advert_interval, Duration{});
+        active_interval_ = settings.advert_interval;
+    }
+    settings_ = settings;
+}
+
 /// Of an active one that is lower than us.
 bool Vrrp::is_to_be_replaced(const Advert& advert, Instant now) {
     const bool may = settings_.preempt && may_preempt_ && advert.priority < priority_;

@@ -37,6 +37,8 @@ class Vrrp {
     explicit Vrrp(const VrrpSettings& settings);
 
     [[nodiscard]] Actions start(Instant now);
+    /// Another configuration, but for the priority: see set_priority(). The role stays.
+    void change(const VrrpSettings& settings);
     /// Of this virtual router, read and checked.
     [[nodiscard]] Actions on_advert(const Advert& advert, Instant now);
     /// Early calls are harmless: nothing happens before deadline().

@@ -32,14 +32,18 @@ bool make_reply(Packet& packet, const Mac& mac) {
 
 }  // namespace
 
-void answer(const Mac& port_mac, Burst& burst) {
+void answer(const Mac& port_mac, const tables::Roles& roles, Burst& burst) {
     bool any = false;
     for (const Packet& packet : burst.packets()) any |= packet.parsed.kind != PacketKind::kFlow;
     if (!any) [[likely]]
         return;
     burst.advance([&](Packet& packet) -> Burst::Decision {
         if (packet.parsed.kind == PacketKind::kFlow) return Burst::stay();
-        if (!make_reply(packet, port_mac)) return Verdict::kMalformed;
+        const bool is_v4 = packet.parsed.key.destination.is_v4();
+        if (roles.is_silent(packet.group, is_v4)) return Verdict::kNotActive;
+        if (!make_reply(packet, roles.mac(packet.group, is_v4, port_mac))) {
+            return Verdict::kMalformed;
+        }
         packet.sent_as = Verdict::kAnswered;
         packet.out_port = burst.in_port();
         return Burst::stay();

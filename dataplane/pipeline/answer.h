@@ -2,11 +2,13 @@
 
 #include "dataplane/net/headers.h"
 #include "dataplane/pipeline/burst.h"
+#include "dataplane/tables/roles.h"
 
 namespace tandem::pipeline {
 
 /// Turns questions about VIPs into replies that go out where they came in (net/reply.h). A flow's
-/// packets pass untouched. Leaves: malformed, if a question has no room for its reply.
-void answer(const Mac& port_mac, Burst& burst);
+/// packets pass untouched. Leaves: not_active; malformed, if a
+/// question has no room for its reply.
+void answer(const Mac& port_mac, const tables::Roles& roles, Burst& burst);
 
 }  // namespace tandem::pipeline

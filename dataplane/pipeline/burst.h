@@ -29,6 +29,7 @@ struct Packet {
     std::uint16_t vip;             ///< set by classify
     std::uint16_t pool;            ///< set by classify
     tables::BackendIndex backend;  ///< set by pick
+    std::uint8_t group;            ///< of the VIP; set by classify if the packet is no flow's
     std::uint8_t out_port;         ///< set by forward or answer
     bool is_stateless;             ///< no flow is remembered; set by classify
     bool needs_memory;             ///< the flow table has to be asked; set by pick

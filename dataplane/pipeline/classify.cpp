@@ -14,17 +14,16 @@ bool is_group_mac(const std::uint8_t* mac) {
     return (mac[0] & 1U) != 0;  // multicast and broadcast, IEEE 802
 }
 
-std::uint64_t mac_as_number(const std::uint8_t* mac) {
-    return std::uint64_t{load_raw32(mac)} << 16U | load_raw16(mac + sizeof(std::uint32_t));
-}
-
-Burst::Decision find_flow_vip(const tables::VipTable& vips, Packet& packet) {
+Burst::Decision find_flow_vip(const tables::VipTable& vips, const tables::Roles& roles,
+                              bool refuses_any, Packet& packet) {
     const FlowKey& key = packet.parsed.key;
     const tables::VipTable::Match match =
         vips.find(key.destination, key.protocol, ntohs(key.destination_port));
     if (match.vip == tables::kNoVip) {
         return match.address_is_vip ? Verdict::kNoService : Verdict::kPunted;
     }
+    if (refuses_any && roles.refuses(match.group, key.destination.is_v4())) [[unlikely]]
+        return Verdict::kNotActive;
     packet.vip = match.vip;
     packet.pool = match.pool;
     packet.is_stateless = match.udp_is_stateless;
@@ -32,18 +31,20 @@ Burst::Decision find_flow_vip(const tables::VipTable& vips, Packet& packet) {
 }
 
 /// Of anything but a flow's packet.
-Burst::Decision find_vip(const tables::VipTable& vips, bool to_group, const Packet& packet) {
-    const IpAddress& address = packet.parsed.key.destination;
+Burst::Decision find_vip(const tables::VipTable& vips, bool to_group, Packet& packet) {
+    const tables::VipTable::Match match = vips.find_address(packet.parsed.key.destination);
+    packet.group = match.group;
+    if (!match.address_is_vip) return Verdict::kPunted;
     switch (packet.parsed.kind) {
         case PacketKind::kArpRequest:
         case PacketKind::kSolicitation:
-            return vips.has_address(address) ? Burst::stay() : Verdict::kPunted;
+            return Burst::stay();
         case PacketKind::kEchoRequest:
-            return !to_group && vips.has_address(address) ? Burst::stay() : Verdict::kPunted;
+            return to_group ? Verdict::kPunted : Burst::stay();
         case PacketKind::kFragment:
-            return vips.has_address(address) ? Verdict::kFragment : Verdict::kPunted;
+            return Verdict::kFragment;
         case PacketKind::kOtherIp:
-            return vips.has_address(address) ? Verdict::kNoService : Verdict::kPunted;
+            return Verdict::kNoService;
         case PacketKind::kFlow:
         case PacketKind::kOther:
         case PacketKind::kMalformed:
@@ -52,17 +53,27 @@ Burst::Decision find_vip(const tables::VipTable& vips, bool to_group, const Pack
     return Verdict::kPunted;
 }
 
+bool is_advert(const ParsedPacket& parsed) {
+    return parsed.kind == PacketKind::kOtherIp && parsed.key.protocol == protocol::kVrrp;
+}
+
 }  // namespace
 
-void classify(const tables::VipTable& vips, const Mac& port_mac, Burst& burst) {
-    const std::uint64_t our_mac = mac_as_number(port_mac.data());
+void classify(const tables::VipTable& vips, const tables::Roles& roles, const Mac& port_mac,
+              Burst& burst) {
+    using tables::Roles;
+    const std::uint64_t our_mac = Roles::mac_number(port_mac.data());
+    const bool refuses_any = roles.refuses_any();
     burst.advance([&](Packet& packet) -> Burst::Decision {
         const auto* frame = rte_pktmbuf_mtod(packet.mbuf, const std::uint8_t*);
-        const bool to_us = mac_as_number(frame) == our_mac;
+        const std::uint64_t mac = Roles::mac_number(frame);
+        const bool to_us = mac == our_mac || roles.has_virtual_mac(burst.in_port(), mac);
         if (to_us && packet.parsed.kind == PacketKind::kFlow) [[likely]]
-            return find_flow_vip(vips, packet);
+            return find_flow_vip(vips, roles, refuses_any, packet);
         const bool to_group = is_group_mac(frame);
-        return to_us || to_group ? find_vip(vips, to_group, packet) : Verdict::kOtherHost;
+        if (!to_us && !to_group) return Verdict::kOtherHost;
+        if (is_advert(packet.parsed) && roles.has_groups()) return Verdict::kPair;
+        return find_vip(vips, to_group, packet);
     });
 }
 

@@ -25,6 +25,8 @@ struct Port {
     bool is_replay = false;           ///< a capture file: wait for tables before reading it
     rte_ring* to_kernel = nullptr;    ///< twin: workers in, main core out
     rte_ring* from_kernel = nullptr;  ///< twin: main core in, worker 0 out
+    rte_ring* to_pair = nullptr;      ///< workers in, main core out
+    rte_ring* from_pair = nullptr;    ///< main core in, worker 0 out
 };
 
 using Ports = std::span<const Port>;

@@ -45,6 +45,7 @@ Worker::Worker(const WorkerSettings& settings, Ports ports, tables::Region& live
       counters_(&fixed_of(live).counters[settings.queue.value]),
       reader_(live.header().generations, fixed_of(live).worker_readers[settings.queue.value]),
       clock_(&fixed_of(live).now),
+      roles_(&fixed_of(live).roles),
       tracker_(flows, settings.queue.value, settings.timeouts) {}
 
 void Worker::run(const std::atomic<bool>& stop) {
@@ -118,7 +119,10 @@ bool Worker::run_port(std::size_t port_index) {
     const Port& port = ports_[port_index];
     const bool has_tables = adopt();
     bool found = false;
-    if (port.from_kernel != nullptr && settings_.queue.value == 0) found = send_from_kernel(port);
+    if (settings_.queue.value == 0) {
+        found |= send_from(port.from_pair, port);
+        found |= send_from(port.from_kernel, port);
+    }
     if (port.is_replay && !has_tables) return found;
 
     burst_.reset(static_cast<std::uint8_t>(port_index));
@@ -133,8 +137,8 @@ bool Worker::run_port(std::size_t port_index) {
 
 void Worker::process(const Port& port, Burst& burst) {
     dissect(burst);
-    classify(tables_.vips(), port.mac, burst);
-    answer(port.mac, burst);
+    classify(tables_.vips(), *roles_, port.mac, burst);
+    answer(port.mac, *roles_, burst);
     pick(tables_, tracker_, burst);
     forward(tables_.backends(), burst);
     // A worker that was stopped for seconds may have read what has been reused since.
@@ -145,12 +149,12 @@ void Worker::process(const Port& port, Burst& burst) {
     release(burst, *counters_);
 }
 
-/// What the kernel sends through its twin goes out as it is. Not part of the count of received
-/// packets: it did not come from the wire.
-bool Worker::send_from_kernel(const Port& port) {
+/// What the kernel sends through its twin, or the main core to other instances, goes out as it is.
+/// Not part of the count of received packets: it did not come from the wire.
+bool Worker::send_from(rte_ring* ring, const Port& port) {
+    if (ring == nullptr) return false;
     std::array<void*, Burst::kCapacity> mbufs;
-    const unsigned count =
-        rte_ring_dequeue_burst(port.from_kernel, mbufs.data(), mbufs.size(), nullptr);
+    const unsigned count = rte_ring_dequeue_burst(ring, mbufs.data(), mbufs.size(), nullptr);
     if (count == 0) return false;
     auto** frames = reinterpret_cast<rte_mbuf**>(mbufs.data());
     const std::uint16_t sent = rte_eth_tx_burst(port.dpdk_port, settings_.queue.value, frames,

@@ -34,7 +34,7 @@ class Worker {
     void sweep(CoarseTime now);
     bool run_once();
     bool run_port(std::size_t port_index);
-    bool send_from_kernel(const Port& port);
+    bool send_from(rte_ring* ring, const Port& port);
     void process(const Port& port, Burst& burst);
     void rest(std::uint32_t idle_loops) const;
 
@@ -44,6 +44,7 @@ class Worker {
     tables::WorkerCounters* counters_;
     tables::GenerationReader reader_;
     const std::atomic<CoarseTime>* clock_;
+    const tables::Roles* roles_;
     tables::LiveView tables_;
     FlowTracker tracker_;
     CoarseTime swept_at_ = 0;

@@ -15,6 +15,7 @@
 #include "dataplane/net/verdict.h"
 #include "dataplane/tables/earlier_owners.h"
 #include "dataplane/tables/plan.h"
+#include "dataplane/tables/roles.h"
 #include "dataplane/tables/vip_table.h"
 
 namespace tandem::tables {
@@ -118,6 +119,7 @@ struct LiveFixed {
     std::uint32_t port_count = 0;
     std::uint32_t worker_count = 0;
     std::array<PortInfo, kPortsMax> ports{};
+    Roles roles;
     ReaderCell plan_reader;  ///< the main core's progress in the plan
     std::array<ReaderCell, kWorkersMax> worker_readers{};
     std::array<WorkerCounters, kWorkersMax> counters{};

@@ -71,6 +71,7 @@ void copy_slots(std::span<const Slot> slots, std::span<const CoarseTime> times,
 
 Merger::Merger(Region& live_region, Publisher& live, std::span<const PortInfo> ports)
     : live_(&live), ports_(ports) {
+    group_numbers_.fill(kNoGroup);
     LiveView view;
     if (live.current().empty() || !view.open(live_region, live.generation())) return;
     for (std::size_t i = 0; i < view.pools().size(); ++i) {
@@ -157,7 +158,10 @@ Status Merger::read_owners(const Region& plan_region, const PlanView& plan, Coar
 }
 
 Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t plan_generation) {
-    const BuiltVipTable vips = build_vip_table(plan.vips);
+    BuiltVipTable vips = build_vip_table(plan.vips);
+    for (VipEntry& entry : vips.entries) {
+        entry.group = entry.group < kGroupsMax ? group_numbers_[entry.group] : kNoGroup;
+    }
     Result<BlockRef> head = write_head(plan, plan_generation, vips.shape);
     if (!head) return head.error();
     Result<BlockRef> vip_block = live_->allocate(vips.entries.size() * sizeof(VipEntry));

@@ -2,6 +2,8 @@
 // and ports they are reached by, slots with what they remember. Pure but for the memory it writes.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -31,6 +33,11 @@ class Merger {
     Result<std::vector<BlockRef>> merge(const Region& plan_region, const PlanView& plan,
                                         std::uint64_t plan_generation, CoarseTime now,
                                         const std::function<bool()>& is_intact);
+
+    /// By the plan's numbers of groups, those that Roles has them under, for the merges to come.
+    void set_group_numbers(std::span<const std::uint8_t, kGroupsMax> numbers) {
+        std::ranges::copy(numbers, group_numbers_.begin());
+    }
 
     /// Tells that what merge() returned has been published, or with false that it has not.
     void published(bool done);
@@ -74,6 +81,7 @@ class Merger {
 
     Publisher* live_;
     std::span<const PortInfo> ports_;
+    std::array<std::uint8_t, kGroupsMax> group_numbers_{};
     std::map<std::uint64_t, Pool> pools_;  ///< by id
     std::vector<Fresh> fresh_;
 };

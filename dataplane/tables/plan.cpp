@@ -13,6 +13,7 @@ std::optional<PlanView> PlanView::open(const Region& region, std::uint64_t gener
     view.pools = region.array<PlanPool>(view.references[kPlanPools]);
     view.backends = region.array<PlanBackend>(view.references[kPlanBackends]);
     view.next_hops = region.array<PlanNextHop>(view.references[kPlanNextHops]);
+    view.groups = region.array<PlanGroup>(view.references[kPlanGroups]);
     return view;
 }
 

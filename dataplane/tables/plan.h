@@ -23,11 +23,15 @@ inline constexpr std::size_t kNameBytes = 64;
 inline constexpr std::size_t kPortsMax = 16;
 inline constexpr std::size_t kVipsMax = 4096;
 inline constexpr std::size_t kPoolsMax = 1024;
+inline constexpr std::size_t kGroupsMax = 64;
 inline constexpr std::size_t kBackendsMax = 65'532;
 
 /// Index 0 is "none": what a slot holds when nobody serves.
 using BackendIndex = std::uint16_t;
 inline constexpr BackendIndex kNoBackend = 0;
+
+/// A VIP of no group is this instance's always.
+inline constexpr std::uint8_t kNoGroup = 0xff;
 
 /// A name in shared memory; longer text is cut.
 struct Name {
@@ -59,7 +63,34 @@ struct PlanVip {
     std::uint16_t port_last = 0;
     std::uint16_t pool = 0;
     Flag udp_is_stateless = 0;  ///< UDP follows the slot, no flow is remembered
+    std::uint8_t group = kNoGroup;
     std::uint64_t digest = 0;
+};
+
+/// The only ones a group is advertised to, if it has any.
+struct PlanPeer {
+    IpAddress address;
+    std::array<std::uint8_t, 6> mac{};  ///< of the neighbour it is reached over
+    Flag resolved = 0;
+};
+inline constexpr std::size_t kPeersMax = 16;
+
+/// VIPs that one of two instances has at a time, and how it says so (VRRPv3).
+struct PlanGroup {
+    Name name;
+    IpAddress source_v4;  ///< ours on the port; all 0: there is none
+    IpAddress source_v6;  ///< link-local; all 0: there is none
+    std::uint32_t interval_ms = 1000;
+    std::uint32_t preempt_delay_ms = 0;
+    std::uint8_t port = 0;  ///< index into LiveFixed::ports
+    std::uint8_t router_id = 0;
+    std::uint8_t priority = 100;
+    std::uint8_t peer_count = 0;
+    Flag preempts = 1;
+    Flag has_virtual_mac = 1;
+    Flag sums_pseudo_header = 1;  ///< of IPv4
+    Flag is_strict = 0;           ///< nobody but the active instance forwards
+    std::array<PlanPeer, kPeersMax> peers{};
 };
 
 struct PlanPool {
@@ -97,13 +128,20 @@ struct PlanNextHop {
     Flag resolved = 0;
 };
 
-static_assert(std::is_trivially_copyable_v<PlanVip> && std::is_trivially_copyable_v<PlanPool> &&
-              std::is_trivially_copyable_v<PlanBackend> &&
+static_assert(std::is_trivially_copyable_v<PlanVip> && std::is_trivially_copyable_v<PlanGroup> &&
+              std::is_trivially_copyable_v<PlanPool> && std::is_trivially_copyable_v<PlanBackend> &&
               std::is_trivially_copyable_v<PlanNextHop> && std::is_trivially_copyable_v<PlanHead>);
 
 /// The order of a plan generation's references; a pool's slots follow at kPlanFixedBlocks + pool.
-enum PlanBlock : std::uint8_t { kPlanHead, kPlanVips, kPlanPools, kPlanBackends, kPlanNextHops };
-inline constexpr std::size_t kPlanFixedBlocks = 5;
+enum PlanBlock : std::uint8_t {
+    kPlanHead,
+    kPlanVips,
+    kPlanPools,
+    kPlanBackends,
+    kPlanNextHops,
+    kPlanGroups,
+};
+inline constexpr std::size_t kPlanFixedBlocks = 6;
 
 /// A plan generation as arrays. Valid while the reader that adopted it has not adopted another.
 struct PlanView {
@@ -112,6 +150,7 @@ struct PlanView {
     std::span<const PlanPool> pools;
     std::span<const PlanBackend> backends;   ///< by BackendIndex; [0] is unused
     std::span<const PlanNextHop> next_hops;  ///< [0] is unused
+    std::span<const PlanGroup> groups;
     std::span<const BlockRef> references;
 
     /// nullopt if the generation is no longer there or is not a plan.

@@ -45,6 +45,7 @@ VipEntry entry_of(const PlanVip& vip, std::size_t index) {
     entry.protocol = vip.protocol;
     entry.vip = static_cast<std::uint16_t>(index);
     entry.pool = vip.pool;
+    entry.group = vip.group;
     entry.udp_is_stateless = vip.udp_is_stateless;
     return entry;
 }
@@ -57,12 +58,17 @@ bool narrower(const VipEntry& a, const VipEntry& b) {
 
 BuiltVipTable build_vip_table(std::span<const PlanVip> vips) {
     std::vector<VipEntry> exact;
-    std::map<std::pair<std::uint8_t, IpAddress>, std::vector<VipEntry>> networks;
+    struct Network {
+        std::vector<VipEntry> wide;
+        std::uint8_t group = kNoGroup;
+    };
+    std::map<std::pair<std::uint8_t, IpAddress>, Network> networks;
     for (std::size_t i = 0; i < vips.size(); ++i) {
         const VipEntry entry = entry_of(read_once(vips[i]), i);
         if (entry.prefix_length > kSingleAddress) continue;
-        std::vector<VipEntry>& wide = networks[{entry.prefix_length, entry.address}];
-        (is_exact(entry) ? exact : wide).push_back(entry);
+        Network& network = networks[{entry.prefix_length, entry.address}];
+        network.group = entry.group;
+        (is_exact(entry) ? exact : network.wide).push_back(entry);
     }
 
     BuiltVipTable built;
@@ -76,16 +82,17 @@ BuiltVipTable build_vip_table(std::span<const PlanVip> vips) {
                VipTable::hash(entry.address, entry.port_first, entry.protocol));
     }
     std::vector<VipEntry> all_wide;
-    for (auto& [key, wide] : networks) {
-        std::ranges::stable_sort(wide, narrower);
-        VipEntry network;
-        network.prefix_length = key.first;
-        network.address = key.second;
-        network.port_first = static_cast<std::uint16_t>(all_wide.size());
-        network.port_last = static_cast<std::uint16_t>(wide.size());
-        insert(entries.last(shape.network_size), network,
-               VipTable::hash(network.address, 0, network.prefix_length));
-        all_wide.insert(all_wide.end(), wide.begin(), wide.end());
+    for (auto& [key, network] : networks) {
+        std::ranges::stable_sort(network.wide, narrower);
+        VipEntry entry;
+        entry.prefix_length = key.first;
+        entry.address = key.second;
+        entry.port_first = static_cast<std::uint16_t>(all_wide.size());
+        entry.port_last = static_cast<std::uint16_t>(network.wide.size());
+        entry.group = network.group;
+        insert(entries.last(shape.network_size), entry,
+               VipTable::hash(entry.address, 0, entry.prefix_length));
+        all_wide.insert(all_wide.end(), network.wide.begin(), network.wide.end());
         const auto known = std::span(shape.lengths).first(shape.length_count);
         if (std::ranges::find(known, key.first) == known.end()) {
             shape.lengths[shape.length_count++] = key.first;
@@ -127,12 +134,13 @@ VipTable::Match VipTable::find_wide(const IpAddress& address, std::uint8_t proto
                                       ? find_network(address, length)
                                       : find_network(Prefix{address, length}.network(), length);
         if (network == nullptr) continue;
+        if (!match.address_is_vip) match.group = network->group;
         match.address_is_vip = true;
         const std::size_t first = std::min<std::size_t>(network->port_first, wide_.size());
         const std::size_t count = std::min<std::size_t>(network->port_last, wide_.size() - first);
         for (const VipEntry& entry : wide_.subspan(first, count)) {
             if (entry.protocol == protocol && entry.port_first <= port && port <= entry.port_last) {
-                return {entry.vip, entry.pool, true, entry.udp_is_stateless != 0};
+                return {entry.vip, entry.pool, entry.group, true, entry.udp_is_stateless != 0};
             }
         }
     }

@@ -15,11 +15,10 @@
 #include <vector>
 
 #include "dataplane/net/address.h"
+#include "dataplane/tables/plan.h"
 #include "dataplane/tables/region.h"
 
 namespace tandem::tables {
-
-struct PlanVip;
 
 inline constexpr std::uint16_t kNoVip = 0xffff;
 
@@ -33,7 +32,8 @@ struct VipEntry {
     Flag udp_is_stateless = 0;
     std::uint16_t vip = kNoVip;
     std::uint16_t pool = 0;
-    std::uint32_t unused = 0;
+    std::uint8_t group = kNoGroup;  ///< of a network: of all its VIPs
+    std::array<std::uint8_t, 3> unused{};
 };
 static_assert(sizeof(VipEntry) == 32 && std::is_trivially_copyable_v<VipEntry>);
 
@@ -59,6 +59,7 @@ class VipTable {
     struct Match {
         std::uint16_t vip = kNoVip;
         std::uint16_t pool = 0;
+        std::uint8_t group = kNoGroup;
         bool address_is_vip = false;  ///< some VIP has this address, if not this port
         bool udp_is_stateless = false;
     };
@@ -77,14 +78,15 @@ class VipTable {
             const VipEntry& entry = exact_[(first + probe) & mask];
             if (entry.address == address && entry.port_first == port &&
                 entry.protocol == protocol && entry.used != 0) [[likely]]
-                return {entry.vip, entry.pool, true, entry.udp_is_stateless != 0};
+                return {entry.vip, entry.pool, entry.group, true, entry.udp_is_stateless != 0};
             if (entry.used == 0) break;
         }
         return find_wide(address, protocol, port);
     }
-    /// Whether any VIP has this address: ARP, neighbour discovery and ping ask that.
-    [[nodiscard]] bool has_address(const IpAddress& address) const {
-        return find_wide(address, 0, 0).address_is_vip;
+    /// Whether any VIP has this address, and of which group: ARP, neighbour discovery and ping ask
+    /// that. VIPs whose addresses overlap are of one group.
+    [[nodiscard]] Match find_address(const IpAddress& address) const {
+        return find_wide(address, 0, 0);
     }
 
     static std::size_t hash(const IpAddress& address, std::uint16_t port, std::uint8_t protocol);

@@ -124,14 +124,16 @@ class Node:
 class Lab:
     """with Lab(backends=3) as lab: ..."""
 
-    def __init__(self, backends=3, vips=(VIP4, VIP6)):
+    def __init__(self, backends=3, vips=(VIP4, VIP6), balancers=1):
         self.name = f"{PREFIX}{os.getpid()}-{next(_labs)}"
         self.directory = pathlib.Path(tempfile.gettempdir()) / self.name
         self.vips = vips
         self.processes = []
         self.switch = Node(self, "switch", 0)
         self.client = Node(self, "client", CLIENT_HOST)
-        self.lb = Node(self, "lb", LB_HOST)
+        self.balancers = [Node(self, f"lb{i + 1 if i else ''}", LB_HOST + i)
+                          for i in range(balancers)]
+        self.lb = self.balancers[0]
         self.backends = [Node(self, f"backend{i + 1}", BACKEND_HOST + i) for i in range(backends)]
         self._handlers = {}
 
@@ -157,7 +159,7 @@ class Lab:
         self.directory.mkdir(mode=0o755)
         self._add_namespace(self.switch)
         self.switch.ip("link add br0 type bridge mcast_snooping 0", "link set br0 up")
-        for node in [self.client, self.lb, *self.backends]:
+        for node in [self.client, *self.balancers, *self.backends]:
             self._add_namespace(node)
             self._connect(node)
         decap = self.directory / "decap.o"

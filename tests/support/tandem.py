@@ -47,6 +47,7 @@ class Config:
     fall: int = 2
     established_s: int = 900  # how long a silent flow is remembered, and a transition lasts
     flows_per_worker: int = 100_000
+    group: dict = field(default_factory=dict)  # of all VIPs, key -> TOML value; none: no group
 
     @property
     def detection_ms(self):
@@ -69,6 +70,8 @@ class Config:
             f'device = "{self.device}"',
             f"address = {json.dumps(self.addresses)}",
             f"gateway = {json.dumps(self.gateways)}",
+            *(("", "[[group]]", *(f"{key} = {value}" for key, value in self.group.items()))
+              if self.group else ()),
             "",
             "[check.web]",
             'type = "http"',
@@ -95,16 +98,18 @@ class Config:
 class Tandem:
     """with Tandem(lab, config) as tandem: both processes run, and stop cleanly at the end."""
 
-    def __init__(self, lab, config):
+    def __init__(self, lab, config, node=None):
         self.lab = lab
+        self.node = node or lab.lb
         self.config = config
-        self.file = lab.directory / "tandem.toml"
+        self.directory = config.directory
+        self.file = self.directory / "tandem.toml"
         self.dataplane = None
         self.control = None
 
     def __enter__(self):
+        (self.directory / "state").mkdir(parents=True, exist_ok=True)
         self.write(self.config)
-        (self.lab.directory / "state").mkdir(exist_ok=True)
         self.start_dataplane()
         self.start_control()
         return self
@@ -120,10 +125,13 @@ class Tandem:
                 assert code == 0, f"{process.name} ended with {code}\n{process.tail()}"
 
     def start_dataplane(self):
-        self.dataplane = self.lab.lb.start("dataplane", DATAPLANE, "--config", self.file)
+        self.dataplane = self.node.start(self.name("dataplane"), DATAPLANE, "--config", self.file)
 
     def start_control(self):
-        self.control = self.lab.lb.start("control", CONTROL, "--config", self.file)
+        self.control = self.node.start(self.name("control"), CONTROL, "--config", self.file)
+
+    def name(self, process):
+        return process if self.node is self.lab.lb else f"{process}-{self.node.name}"
 
     def write(self, config):
         """Replaces the file in one step, as an operator's tools do."""
@@ -157,7 +165,7 @@ class Tandem:
 
     def telemetry(self, question):
         """The answer of DPDK's telemetry socket."""
-        path = self.lab.directory / "dpdk" / "tandem" / "dpdk_telemetry.v2"
+        path = self.directory / "dpdk" / "tandem" / "dpdk_telemetry.v2"
         assert path.exists(), f"the dataplane has no telemetry socket {path}"
         with Telemetry(path, timeout=10) as telemetry:
             return telemetry.ask(question)

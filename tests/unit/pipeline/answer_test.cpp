@@ -15,9 +15,10 @@ class Answer : public PacketTest {
     void answered(rte_mbuf* packet) {
         add({packet});
         burst_.packets()[0].out_port = 9;
-        answer(mac_, burst_);
+        answer(mac_, roles_, burst_);
     }
     Mac mac_{2, 0, 0, 0, 0, 1};
+    tables::Roles roles_;
 };
 
 TEST_F(Answer, AFlowsPacketPassesUntouched) {

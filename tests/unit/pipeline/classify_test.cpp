@@ -27,10 +27,12 @@ class Classify : public PacketTest {
         vip.udp_is_stateless = is_stateless ? 1 : 0;
         const tables::BuiltVipTable built = tables::build_vip_table(std::vector{vip});
         add({packet(test::ipv4(test::tcp(kFinAck)))});
-        classify(tables::VipTable(built.shape, built.entries), kOwnMac, burst_);
+        classify(tables::VipTable(built.shape, built.entries), roles_, kOwnMac, burst_);
         EXPECT_EQ(burst_.packets().size(), 1U);
         return burst_.packets()[0];
     }
+
+    tables::Roles roles_;
 };
 
 TEST_F(Classify, APacketKnowsVipPoolAndWhetherItsFlowIsRemembered) {
@@ -49,11 +51,11 @@ TEST_F(Classify, FramesForOthersAndPortsWithoutServiceLeave) {
     const tables::BuiltVipTable built = tables::build_vip_table(tables::small_plan().vips);
     const tables::VipTable vips(built.shape, built.entries);
     add({packet(test::ipv4(test::tcp()))});
-    classify(vips, Mac{0x02, 0, 0, 0, 0, 0x02}, burst_);
+    classify(vips, roles_, Mac{0x02, 0, 0, 0, 0, 0x02}, burst_);
     EXPECT_EQ(verdicts(), std::vector{Verdict::kOtherHost});
     free_all();
     add({packet(test::ipv4(test::udp(), {.protocol = 17}))});
-    classify(vips, kOwnMac, burst_);
+    classify(vips, roles_, kOwnMac, burst_);
     EXPECT_EQ(verdicts(), std::vector{Verdict::kNoService});
 }
 

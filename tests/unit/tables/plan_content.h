@@ -20,6 +20,7 @@ struct PlanContent {
     std::vector<std::vector<BackendIndex>> owners;
     std::vector<PlanBackend> backends{1};
     std::vector<PlanNextHop> next_hops{1};
+    std::vector<PlanGroup> groups;
 };
 
 template <class T>
@@ -47,7 +48,8 @@ inline Result<std::uint64_t> publish_plan(Publisher& publisher, PlanContent& con
                                 write_block<PlanVip>(publisher, content.vips),
                                 write_block<PlanPool>(publisher, pools),
                                 write_block<PlanBackend>(publisher, content.backends),
-                                write_block<PlanNextHop>(publisher, content.next_hops)};
+                                write_block<PlanNextHop>(publisher, content.next_hops),
+                                write_block<PlanGroup>(publisher, content.groups)};
         std::vector<BlockRef> references;
         for (const Result<BlockRef>& block : blocks) {
             if (!block) return block.error();

@@ -1,0 +1,315 @@
+#include "dataplane/pair/routers.h"
+
+#include <algorithm>
+
+#include "dataplane/base/check.h"
+
+namespace tandem::pair {
+
+namespace {
+
+using std::chrono::milliseconds;
+using tables::PlanGroup;
+
+/// A loop that is this late has not looked for adverts either: at 10 ms one would have come.
+constexpr Duration kPauseMin = milliseconds(10);
+
+constexpr Mac kVrrpMacV4{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12};  // RFC 1112 section 6.4
+constexpr Mac kVrrpMacV6{0x33, 0x33, 0x00, 0x00, 0x00, 0x12};  // RFC 2464 section 7
+constexpr std::size_t kMessageHeaderBytes = 8;
+
+/// The first address of an IPv6 advertisement is the virtual router's own (RFC 9568 section
+/// 5.2.9): that of its MAC (RFC 4291 appendix A).
+IpAddress link_local_of(std::uint8_t router_id) {
+    return {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x02, 0, 0x5e, 0xff, 0xfe, 0, 0x02, router_id}};
+}
+
+VrrpSettings settings_of(const PlanGroup& group, const IpAddress& source) {
+    return {.priority = group.priority,
+            .advert_interval = milliseconds(group.interval_ms),
+            .preempt = group.preempts != 0,
+            .preempt_delay = milliseconds(group.preempt_delay_ms),
+            .address = source};
+}
+
+std::vector<std::uint8_t> framed(const Mac& to, const Mac& from, bool is_v4,
+                                 std::span<const std::uint8_t> packet) {
+    std::vector<std::uint8_t> frame(ethernet::kHeaderBytes);
+    std::ranges::copy(to, frame.begin() + ethernet::kDestination);
+    std::ranges::copy(from, frame.begin() + ethernet::kSource);
+    store_be16(frame.data() + ethernet::kType, is_v4 ? ethernet::kTypeIpv4 : ethernet::kTypeIpv6);
+    frame.insert(frame.end(), packet.begin(), packet.end());
+    return frame;
+}
+
+/// The addresses of a group's VIPs of one family; of a whole network of them the first.
+std::vector<IpAddress> vips_of(const tables::PlanView& plan, std::size_t group, bool is_v4) {
+    std::vector<IpAddress> vips;
+    for (const tables::PlanVip& shared : plan.vips) {
+        const tables::PlanVip vip = tables::read_once(shared);
+        if (vip.group == group && vip.address.is_v4() == is_v4) vips.push_back(vip.address);
+    }
+    std::ranges::sort(vips);
+    vips.erase(std::unique(vips.begin(), vips.end()), vips.end());
+    return vips;
+}
+
+}  // namespace
+
+Routers::Routers(tables::Roles& roles, std::span<const tables::PortInfo> ports)
+    : roles_(&roles), ports_(ports) {}
+
+std::uint8_t Routers::free_number() const {
+    std::uint8_t number = 0;
+    while (std::ranges::find(groups_, number, &Group::number) != groups_.end()) ++number;
+    return number;
+}
+
+Routers::Group& Routers::group_of(const PlanGroup& record, Instant now) {
+    const auto known = std::ranges::find(
+        groups_, record.name.view(), [](const Group& group) { return group.record.name.view(); });
+    if (known == groups_.end()) {
+        groups_.push_back({.number = free_number(),
+                           .record = record,
+                           .routers = {Router{.is_v4 = true}, Router{.is_v4 = false}}});
+        return groups_.back();
+    }
+    const bool is_another = known->record.port != record.port ||
+                            known->record.router_id != record.router_id ||
+                            known->record.has_virtual_mac != record.has_virtual_mac;
+    if (is_another) {  // given up as what it was
+        for (Router& router : known->routers) {
+            if (router.vrrp) perform(*known, router, router.vrrp->stop(), now);
+            let_go(*known, router);
+            router.vrrp.reset();
+        }
+    }
+    known->record = record;
+    return *known;
+}
+
+Routers::Numbers Routers::follow(const tables::PlanView& plan, Instant now) {
+    Numbers numbers;
+    numbers.fill(tables::kNoGroup);
+    for (Group& group : groups_) group.is_planned = false;
+    const std::size_t count = std::min(plan.groups.size(), numbers.size());
+    for (std::size_t i = 0; i < count; ++i) {
+        PlanGroup record = tables::read_once(plan.groups[i]);
+        record.peer_count = std::min<std::uint8_t>(record.peer_count, tables::kPeersMax);
+        if (record.port >= ports_.size()) {
+            record.port = 0;
+            record.source_v4 = record.source_v6 = {};
+        }
+        Group& group = group_of(record, now);
+        group.is_planned = true;
+        numbers[i] = group.number;
+        roles_->set_mac(group.number, record.has_virtual_mac != 0 ? record.router_id : 0);
+        for (Router& router : group.routers) {
+            router.source = router.is_v4 ? record.source_v4 : record.source_v6;
+            configure(group, router, vips_of(plan, i, router.is_v4), now);
+        }
+        judge(group, now);
+    }
+    for (Group& group : groups_) {
+        if (group.is_planned) continue;
+        for (Router& router : group.routers) {
+            if (router.vrrp) perform(group, router, router.vrrp->stop(), now);
+            let_go(group, router);
+            roles_->set_silent(group.number, router.is_v4, false);
+            roles_->set_refused(group.number, router.is_v4, false);
+        }
+    }
+    std::erase_if(groups_, [](const Group& group) { return !group.is_planned; });
+    roles_->set_has_groups(!groups_.empty());
+    return numbers;
+}
+
+void Routers::configure(Group& group, Router& router, std::vector<IpAddress> vips, Instant now) {
+    const bool has_new = !std::ranges::includes(router.vips, vips);
+    router.vips = std::move(vips);
+    if (router.vips.empty() || router.source == IpAddress{}) {
+        if (router.vrrp) perform(group, router, router.vrrp->stop(), now);
+        router.vrrp.reset();
+        silence(group, router);
+        return;
+    }
+    const VrrpSettings settings = settings_of(group.record, router.source);
+    if (!router.vrrp) {
+        silence(group, router);
+        router.vrrp.emplace(settings);
+        perform(group, router, router.vrrp->start(now), now);
+        return;
+    }
+    router.vrrp->change(settings);
+    const bool is_active = router.vrrp->role() == Role::kActive;
+    if (is_active) roles_->set_refused(group.number, router.is_v4, false);
+    if (!is_active) silence(group, router);
+    if (is_active && has_new) router.schedule.begin(now);
+}
+
+/// Another instance is active, for all we know.
+void Routers::silence(const Group& group, const Router& router) {
+    roles_->set_silent(group.number, router.is_v4, true);
+    roles_->set_refused(group.number, router.is_v4, group.record.is_strict != 0);
+}
+
+/// Frames to its virtual MAC are no longer ours.
+void Routers::let_go(const Group& group, Router& router) {
+    router.late_until.reset();
+    roles_->set_virtual_mac(group.record.port, group.record.router_id, router.is_v4, false);
+}
+
+bool Routers::is_fit(const Group& group) const {
+    return workers_run_ && (ports_down_ >> group.record.port & 1U) == 0;
+}
+
+void Routers::judge(Group& group, Instant now) {
+    const std::uint8_t priority = is_fit(group) ? group.record.priority : kPriorityReleased;
+    for (Router& router : group.routers) {
+        if (router.vrrp) perform(group, router, router.vrrp->set_priority(priority, now), now);
+    }
+}
+
+void Routers::judge_all(Instant now) {
+    for (Group& group : groups_) judge(group, now);
+}
+
+void Routers::set_workers_run(bool workers_run, Instant now) {
+    if (std::exchange(workers_run_, workers_run) != workers_run) judge_all(now);
+}
+
+void Routers::set_port_up(std::uint8_t port, bool is_up, Instant now) {
+    DCHECK(port < tables::kPortsMax);
+    const std::uint32_t bit = std::uint32_t{1} << port;
+    const std::uint32_t down = is_up ? ports_down_ & ~bit : ports_down_ | bit;
+    if (std::exchange(ports_down_, down) != down) judge_all(now);
+}
+
+void Routers::perform(Group& group, Router& router, const Actions& actions, Instant now) {
+    if (actions.role) {
+        const bool is_active = *actions.role == Role::kActive;
+        const bool was_active = !roles_->is_silent(group.number, router.is_v4);
+        router.late_until.reset();
+        if (is_active) {
+            roles_->set_virtual_mac(group.record.port, group.record.router_id, router.is_v4,
+                                    group.record.has_virtual_mac != 0);
+            roles_->set_refused(group.number, router.is_v4, false);
+            roles_->set_silent(group.number, router.is_v4, false);
+        } else {
+            silence(group, router);
+            router.schedule.stop();
+            if (was_active) router.late_until = now + kLate;
+        }
+        changes_.push_back({std::string(group.record.name.view()), router.is_v4, *actions.role});
+    }
+    if (actions.advert_priority) advertise(group, router, *actions.advert_priority);
+    if (actions.announces) router.schedule.begin(now);
+}
+
+Mac Routers::mac_of(const Group& group, const Router& router) const {
+    if (group.record.has_virtual_mac != 0) {
+        return virtual_mac(group.record.router_id, router.is_v4);
+    }
+    return ports_[group.record.port].mac;
+}
+
+void Routers::advertise(const Group& group, const Router& router, std::uint8_t priority) {
+    const PlanGroup& record = group.record;
+    Advert advert{.router_id = record.router_id,
+                  .priority = priority,
+                  .interval = milliseconds(record.interval_ms),
+                  .source = router.source,
+                  .destination = router.is_v4 ? kVrrpGroupV4 : kVrrpGroupV6,
+                  .addresses = {}};
+    if (!router.is_v4) advert.addresses.push_back(link_local_of(record.router_id));
+    const std::size_t headers =
+        kMessageHeaderBytes + (router.is_v4 ? ipv4::kHeaderBytes : ipv6::kHeaderBytes);
+    const std::size_t fitting = std::min<std::size_t>(
+        (ports_[record.port].mtu - headers) / (router.is_v4 ? 4 : sizeof(IpAddress)),
+        kAdvertAddressesMax);
+    for (const IpAddress& vip : router.vips) {
+        if (advert.addresses.size() < fitting) advert.addresses.push_back(vip);
+    }
+    const AdvertChecksum checksum = record.sums_pseudo_header != 0
+                                        ? AdvertChecksum::kWithPseudoHeader
+                                        : AdvertChecksum::kMessage;
+    const auto send = [&](const Mac& to) {
+        frames_.push_back({record.port, framed(to, mac_of(group, router), router.is_v4,
+                                               make_advert(advert, checksum))});
+        ++counts_.sent;
+    };
+    if (record.peer_count == 0) send(router.is_v4 ? kVrrpMacV4 : kVrrpMacV6);
+    for (const tables::PlanPeer& peer : std::span(record.peers).first(record.peer_count)) {
+        if (peer.resolved == 0 || peer.address.is_v4() != router.is_v4) continue;
+        advert.destination = peer.address;
+        send(peer.mac);
+    }
+}
+
+void Routers::announce(const Group& group, const Router& router) {
+    for (const IpAddress& vip : router.vips) {
+        frames_.push_back({group.record.port, make_announcement(vip, mac_of(group, router))});
+    }
+}
+
+void Routers::wake(Instant now) {
+    const Duration away = awake_at_ ? now - *awake_at_ : Duration{};
+    awake_at_ = now;
+    for_each([&](Group& group, Router& router) {
+        const Duration pause = std::max(kPauseMin, router.vrrp->active_interval() / 4);
+        if (away > pause) perform(group, router, router.vrrp->on_pause(now), now);
+    });
+}
+
+void Routers::on_frame(std::uint8_t port, std::span<const std::uint8_t> frame, Instant now) {
+    if (frame.size() < ethernet::kHeaderBytes) {
+        ++counts_.faults[static_cast<std::size_t>(AdvertFault::kTruncated)];
+        return;
+    }
+    const std::variant<Advert, AdvertFault> read =
+        read_advert(frame.subspan(ethernet::kHeaderBytes));
+    if (const AdvertFault* fault = std::get_if<AdvertFault>(&read)) {
+        ++counts_.faults[static_cast<std::size_t>(*fault)];
+        return;
+    }
+    const auto& advert = std::get<Advert>(read);
+    bool is_known = false;
+    for_each([&](Group& group, Router& router) {
+        if (group.record.port != port || group.record.router_id != advert.router_id ||
+            router.is_v4 != advert.source.is_v4()) {
+            return;
+        }
+        is_known = true;
+        if (advert.source == router.source) {
+            ++counts_.own;
+            return;
+        }
+        ++counts_.taken;
+        const std::size_t first = router.is_v4 ? 0 : 1;
+        std::vector<IpAddress> theirs(advert.addresses.begin() + static_cast<std::ptrdiff_t>(first),
+                                      advert.addresses.end());
+        std::ranges::sort(theirs);
+        if (theirs != router.vips) ++counts_.mismatch;
+        perform(group, router, router.vrrp->on_advert(advert, now), now);
+    });
+    if (!is_known) ++counts_.unknown;
+}
+
+void Routers::on_time(Instant now) {
+    for_each([&](Group& group, Router& router) {
+        perform(group, router, router.vrrp->on_deadline(now), now);
+        if (router.schedule.is_due(now)) announce(group, router);
+        if (router.late_until && now >= *router.late_until) let_go(group, router);
+    });
+}
+
+bool Routers::stop(Instant now) {
+    bool any = false;
+    for_each([&](Group& group, Router& router) {
+        any |= router.vrrp->role() == Role::kActive;
+        perform(group, router, router.vrrp->stop(), now);
+    });
+    return any;
+}
+
+}  // namespace tandem::pair

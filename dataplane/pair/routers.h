@@ -1,0 +1,126 @@
+// All virtual routers of this instance: for each group of VIPs one that speaks IPv4 and one that
+// speaks IPv6 (RFC 9568 section 3), as far as it has VIPs of that family. Frames and the time go
+// in, frames come out, and workers see in Roles what follows.
+//
+// Once a step, in this order: wake(), on_frame() for all that has arrived, on_time(). Pure.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dataplane/base/time.h"
+#include "dataplane/pair/advert.h"
+#include "dataplane/pair/announce.h"
+#include "dataplane/pair/vrrp.h"
+#include "dataplane/tables/live.h"
+#include "dataplane/tables/plan.h"
+
+namespace tandem::pair {
+
+/// What arrived and was not taken, and what was.
+struct AdvertCounts {
+    std::uint64_t sent = 0;
+    std::uint64_t taken = 0;
+    std::uint64_t unknown = 0;  ///< of a router that is not ours
+    std::uint64_t own = 0;      ///< with our own address: a loop, or two instances configured alike
+    std::uint64_t mismatch = 0;  ///< taken, but with other addresses than ours
+    std::array<std::uint64_t, kAdvertFaultCount> faults{};
+};
+
+/// For so long frames may still come to who is no longer active: until all have learnt of it.
+inline constexpr Duration kLate = std::chrono::milliseconds(200);
+
+class Routers {
+  public:
+    struct Frame {
+        std::uint8_t port;
+        std::vector<std::uint8_t> bytes;
+    };
+    struct RoleChange {
+        std::string group;
+        bool is_v4;
+        Role role;
+    };
+    /// By the plan's numbers of groups, the numbers that Roles has them under.
+    using Numbers = std::array<std::uint8_t, tables::kGroupsMax>;
+
+    Routers(tables::Roles& roles, std::span<const tables::PortInfo> ports);
+
+    /// Takes over what the plan says of groups. New ones are silent until they are active; those
+    /// that are gone are given up. Before workers see the plan's VIPs.
+    Numbers follow(const tables::PlanView& plan, Instant now);
+
+    /// The caller may have been away, stopped or starved: nobody is judged by that time.
+    void wake(Instant now);
+    /// A frame that came in on `port`.
+    void on_frame(std::uint8_t port, std::span<const std::uint8_t> frame, Instant now);
+    void on_time(Instant now);
+
+    /// Evidence. Who cannot forward does not claim to.
+    void set_workers_run(bool workers_run, Instant now);
+    void set_port_up(std::uint8_t port, bool is_up, Instant now);
+
+    /// Gives everything up, and says so to others. True if there was anything: then frames come for
+    /// up to kLate.
+    bool stop(Instant now);
+
+    [[nodiscard]] std::vector<Frame> take_frames() { return std::exchange(frames_, {}); }
+    [[nodiscard]] std::vector<RoleChange> take_changes() { return std::exchange(changes_, {}); }
+    [[nodiscard]] const AdvertCounts& counts() const { return counts_; }
+
+  private:
+    struct Router {
+        bool is_v4;
+        std::vector<IpAddress> vips{};  ///< sorted, each once
+        IpAddress source{};
+        std::optional<Vrrp> vrrp{};  ///< none without VIPs of this family, or an address of ours
+        AnnouncementSchedule schedule{};
+        std::optional<Instant> late_until{};  ///< it was active; frames may still come to its MAC
+    };
+    struct Group {
+        std::uint8_t number;
+        tables::PlanGroup record;
+        std::array<Router, 2> routers;
+        bool is_planned = true;
+    };
+
+    Group& group_of(const tables::PlanGroup& record, Instant now);
+    void configure(Group& group, Router& router, std::vector<IpAddress> vips, Instant now);
+    void silence(const Group& group, const Router& router);
+    void let_go(const Group& group, Router& router);
+    void perform(Group& group, Router& router, const Actions& actions, Instant now);
+    void judge(Group& group, Instant now);
+    void judge_all(Instant now);
+    void advertise(const Group& group, const Router& router, std::uint8_t priority);
+    void announce(const Group& group, const Router& router);
+    [[nodiscard]] Mac mac_of(const Group& group, const Router& router) const;
+    [[nodiscard]] bool is_fit(const Group& group) const;
+    std::uint8_t free_number() const;
+
+    template <class Visit>
+    void for_each(Visit&& visit) {
+        for (Group& group : groups_) {
+            for (Router& router : group.routers) {
+                if (router.vrrp) visit(group, router);
+            }
+        }
+    }
+
+    tables::Roles* roles_;
+    std::span<const tables::PortInfo> ports_;
+    std::vector<Group> groups_;
+    std::vector<Frame> frames_;
+    std::vector<RoleChange> changes_;
+    AdvertCounts counts_;
+    bool workers_run_ = true;
+    std::uint32_t ports_down_ = 0;  ///< a bit a port
+    std::optional<Instant> awake_at_;
+};
+static_assert(tables::kPortsMax <= 32, "a bit a port");
+
+}  // namespace tandem::pair

@@ -1,0 +1,162 @@
+#include "dataplane/pair_link.h"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+#include <thread>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+namespace tandem {
+
+namespace {
+
+constexpr Duration kLinkInterval = std::chrono::milliseconds(20);
+constexpr unsigned kFramesAtOnce = 32;
+
+std::string_view name_of(pair::Role role) {
+    switch (role) {
+        case pair::Role::kInitialize:
+            return "stopped";
+        case pair::Role::kBackup:
+            return "backup";
+        case pair::Role::kActive:
+            return "active";
+    }
+    return "";
+}
+
+rte_mbuf* mbuf_of(std::span<const std::uint8_t> frame, rte_mempool* memory) {
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(memory);
+    if (mbuf == nullptr) return nullptr;
+    char* at = rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(frame.size()));
+    if (at == nullptr) {
+        rte_pktmbuf_free(mbuf);
+        return nullptr;
+    }
+    std::ranges::copy(frame, reinterpret_cast<std::uint8_t*>(at));
+    return mbuf;
+}
+
+}  // namespace
+
+bool WorkerWatch::all_run(std::span<const tables::WorkerCounters> workers, Instant now) {
+    const Duration passed = looked_at_ ? now - *looked_at_ : Duration{};
+    looked_at_ = now;
+    bool all = true;
+    for (std::size_t i = 0; i < std::min(workers.size(), seen_.size()); ++i) {
+        const std::uint64_t loops = workers[i].loops.load(std::memory_order_relaxed);
+        // Whoever looks after a long time cannot tell who was stopped: it was, too.
+        const bool counts = loops == seen_[i].loops && passed < kWorkerStallLimit;
+        seen_[i].still = counts ? seen_[i].still + passed : Duration{};
+        seen_[i].loops = loops;
+        all &= seen_[i].still < kWorkerStallLimit;
+    }
+    return all;
+}
+
+PairLink::PairLink(tables::LiveFixed& fixed, OpenPorts& ports)
+    : fixed_(fixed),
+      ports_(ports),
+      routers_(fixed.roles, ports.infos()),
+      watch_(fixed.worker_count) {}
+
+pair::Routers::Numbers PairLink::follow(const tables::PlanView& plan, Instant now) {
+    has_groups_ = !plan.groups.empty();
+    const pair::Routers::Numbers numbers = routers_.follow(plan, now);
+    for (const tables::PlanGroup& shared : plan.groups) {
+        const tables::PlanGroup group = tables::read_once(shared);
+        if (group.has_virtual_mac == 0 || group.port >= ports_.infos().size()) continue;
+        ports_.take_mac(group.port, virtual_mac(group.router_id, true));
+        ports_.take_mac(group.port, virtual_mac(group.router_id, false));
+    }
+    speak();
+    report();
+    return numbers;
+}
+
+void PairLink::step(Instant now) {
+    if (!has_groups_) return;
+    routers_.wake(now);
+    hear(now);
+    look_at_evidence(now);
+    routers_.on_time(now);
+    speak();
+    report();
+}
+
+void PairLink::stop(Instant now) {
+    const bool was_active = routers_.stop(now);
+    speak();
+    report();
+    if (was_active) std::this_thread::sleep_for(pair::kLate);
+}
+
+void PairLink::hear(Instant now) {
+    for (std::size_t i = 0; i < ports_.ports().size(); ++i) {
+        std::array<void*, kFramesAtOnce> mbufs;
+        unsigned count = 0;
+        do {
+            count = rte_ring_dequeue_burst(ports_.ports()[i].to_pair, mbufs.data(), kFramesAtOnce,
+                                           nullptr);
+            for (unsigned k = 0; k < count; ++k) {
+                auto* mbuf = static_cast<rte_mbuf*>(mbufs[k]);
+                routers_.on_frame(
+                    static_cast<std::uint8_t>(i),
+                    {rte_pktmbuf_mtod(mbuf, const std::uint8_t*), rte_pktmbuf_data_len(mbuf)}, now);
+                rte_pktmbuf_free(mbuf);
+            }
+        } while (count == kFramesAtOnce);
+    }
+}
+
+/// By worker 0: while it stands still, nothing is said.
+void PairLink::speak() {
+    for (const pair::Routers::Frame& frame : routers_.take_frames()) {
+        rte_mbuf* mbuf = mbuf_of(frame.bytes, ports_.memory());
+        if (mbuf == nullptr) continue;
+        if (rte_ring_enqueue(ports_.ports()[frame.port].from_pair, mbuf) != 0) {
+            rte_pktmbuf_free(mbuf);
+        }
+    }
+}
+
+void PairLink::look_at_evidence(Instant now) {
+    const auto workers = std::span(fixed_.counters).first(fixed_.worker_count);
+    const bool run = watch_.all_run(workers, now);
+    if (run != workers_run_) {
+        if (run) {
+            spdlog::info("workers run again: this instance may claim groups");
+        } else {
+            spdlog::error(
+                "a worker has not passed its loop for {} ms: no group is claimed",
+                std::chrono::duration_cast<std::chrono::milliseconds>(kWorkerStallLimit).count());
+        }
+        workers_run_ = run;
+        routers_.set_workers_run(run, now);
+    }
+    if (now - links_looked_at_ < kLinkInterval) return;
+    links_looked_at_ = now;
+    for (std::size_t i = 0; i < ports_.ports().size(); ++i) {
+        const bool is_up = ports_.has_link(i);
+        const std::uint32_t bit = std::uint32_t{1} << i;
+        if (is_up == ((links_down_ & bit) == 0)) continue;
+        links_down_ ^= bit;
+        if (is_up) {
+            spdlog::info("port {}: it has a link again", ports_.infos()[i].name.view());
+        } else {
+            spdlog::error("port {}: it has no link: its groups are not claimed",
+                          ports_.infos()[i].name.view());
+        }
+        routers_.set_port_up(static_cast<std::uint8_t>(i), is_up, now);
+    }
+}
+
+void PairLink::report() {
+    for (const pair::Routers::RoleChange& change : routers_.take_changes()) {
+        spdlog::info("group {}: {} for IPv{}", change.group, name_of(change.role),
+                     change.is_v4 ? 4 : 6);
+    }
+}
+
+}  // namespace tandem

@@ -1,0 +1,64 @@
+// Carries what instances say to each other between the ports and the virtual routers, tells those
+// whether this instance is fit to claim anything, and logs what becomes of it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/pair/routers.h"
+#include "dataplane/ports.h"
+#include "dataplane/tables/live.h"
+
+namespace tandem {
+
+/// Since when each worker has not passed its loop. Pure.
+class WorkerWatch {
+  public:
+    explicit WorkerWatch(std::size_t workers) : seen_(workers) {}
+
+    /// Whether every worker has passed its loop within kWorkerStallLimit. Time in which nobody
+    /// looked does not count.
+    bool all_run(std::span<const tables::WorkerCounters> workers, Instant now);
+
+  private:
+    struct Seen {
+        std::uint64_t loops = 0;
+        Duration still{};  ///< for so long
+    };
+    std::vector<Seen> seen_;
+    std::optional<Instant> looked_at_;
+};
+
+inline constexpr Duration kWorkerStallLimit = std::chrono::milliseconds(50);
+
+class PairLink {
+  public:
+    PairLink(tables::LiveFixed& fixed, OpenPorts& ports);
+
+    /// See Routers::follow.
+    pair::Routers::Numbers follow(const tables::PlanView& plan, Instant now);
+    void step(Instant now);
+    /// Gives up what this instance is active for, and waits until others have learnt of it. Workers
+    /// are to run on meanwhile: they say so, and packets still come.
+    void stop(Instant now);
+
+    [[nodiscard]] const pair::AdvertCounts& counts() const { return routers_.counts(); }
+
+  private:
+    void hear(Instant now);
+    void speak();
+    void look_at_evidence(Instant now);
+    void report();
+
+    tables::LiveFixed& fixed_;
+    OpenPorts& ports_;
+    pair::Routers routers_;
+    WorkerWatch watch_;
+    Instant links_looked_at_{};
+    bool workers_run_ = true;
+    std::uint32_t links_down_ = 0;  ///< a bit a port
+    bool has_groups_ = false;
+};
+
+}  // namespace tandem

@@ -1,0 +1,133 @@
+"""Of two instances one answers for a group of VIPs, and the other takes over: with itself, and with
+keepalived as the other one."""
+import re
+
+import client
+import nginx
+import pytest
+from keepalived import Keepalived
+from lab import VIP4, VIP6, Lab, wait_until
+from tandem import Config, Service, Tandem
+
+ROUTER_ID = 51
+VIRTUAL_MAC4, VIRTUAL_MAC6 = f"00:00:5e:00:01:{ROUTER_ID:02x}", f"00:00:5e:00:02:{ROUTER_ID:02x}"
+
+
+@pytest.fixture
+def lab():
+    with Lab(backends=2, balancers=2) as built:
+        built.nginx = nginx.start_all(built)
+        yield built
+
+
+def tandem(lab, index, priority, **group):
+    """One instance with a VIP of each family."""
+    node = lab.balancers[index]
+    backends = {VIP4: [n.ipv4 for n in lab.backends], VIP6: [n.ipv6 for n in lab.backends]}
+    config = Config(lab.directory / node.name if index else lab.directory,
+                    {f"web{i}": Service(vip, backends[vip]) for i, vip in enumerate((VIP4, VIP6))},
+                    group={"router_id": ROUTER_ID, "priority": priority, "interval": '"30ms"',
+                           **group})
+    return Tandem(lab, config, node)
+
+
+def wait_role(instance, role, since=0, families=(4, 6)):
+    """Waits for the role in both families. Returns where the log stood before."""
+    before = len(instance.dataplane.text())
+    for family in families:
+        instance.dataplane.wait_for_log(re.compile(rf"group \S+: {role} for IPv{family}"), since)
+    return before
+
+
+def switch_port_of(lab, mac):
+    """Behind which node the switch has seen a MAC last."""
+    seen = re.search(rf"^{mac} dev (\S+)", lab.switch.run("bridge", "fdb", "show", "br", "br0"), re.M)
+    return seen and seen[1]
+
+
+def wait_answers(lab):
+    for vip in (VIP4, VIP6):
+        wait_until(lambda: not client.requests(lab, vip, 20, timeout=0.5).failed, f"{vip} answers")
+
+
+def test_a_standby_takes_over_and_gives_back_without_a_failed_request(lab):
+    with tandem(lab, 0, 200) as first, tandem(lab, 1, 100) as second:
+        wait_role(first, "active")
+        wait_role(second, "backup")
+        wait_answers(lab)
+        wait_until(lambda: switch_port_of(lab, VIRTUAL_MAC4) == "lb", "the switch knows who is active")
+        assert switch_port_of(lab, VIRTUAL_MAC6) == "lb"
+        arp = lab.client.run("ip", "neigh", "show", VIP4)
+        assert VIRTUAL_MAC4 in arp, arp
+
+        with client.Stream(lab, VIP4, rate=100) as stream:
+            before = len(second.dataplane.text())
+            assert first.dataplane.stop() == 0
+            wait_role(second, "active", before)
+            wait_until(lambda: switch_port_of(lab, VIRTUAL_MAC4) == "lb2", "the switch has learnt it")
+            before = len(second.dataplane.text())
+            first.start_dataplane()
+            first.wait_serving(VIP4, lab.backends)
+            wait_role(first, "active")
+            wait_role(second, "backup", before)
+            wait_until(lambda: switch_port_of(lab, VIRTUAL_MAC4) == "lb", "the switch has learnt it")
+            results = stream.stop()
+        assert len(results) > 50 and not results.failed, results.failed[:5]
+
+
+def test_a_standby_takes_over_from_one_that_was_killed(lab):
+    with tandem(lab, 1, 100) as second, tandem(lab, 0, 200) as first:
+        wait_role(first, "active")
+        wait_answers(lab)
+        before = len(second.dataplane.text())
+        first.dataplane.kill()
+        wait_role(second, "active", before)
+        wait_answers(lab)
+        first.control.stop()
+        first.start_dataplane()
+        first.start_control()
+        wait_role(first, "active")
+        wait_answers(lab)
+
+
+def test_a_lower_one_that_wakes_up_does_not_disturb(lab):
+    with tandem(lab, 0, 200) as first, tandem(lab, 1, 100) as second:
+        wait_role(first, "active")
+        wait_role(second, "backup")
+        before = len(second.dataplane.text())
+        with client.Stream(lab, VIP4, rate=100) as stream:
+            second.dataplane.signal(19)  # SIGSTOP
+            wait_until(lambda: len(stream.results()) > 100, "requests meanwhile")
+            second.dataplane.signal(18)  # SIGCONT
+            seen = len(stream.results())
+            wait_until(lambda: len(stream.results()) > seen + 100, "requests afterwards")
+            assert not stream.stop().failed
+        assert "active" not in second.dataplane.text()[before:]
+
+
+@pytest.mark.parametrize("checksum", ["message", "pseudo-header"])
+def test_keepalived_and_tandem_take_over_from_each_other(lab, checksum):
+    link_local = f"fe80::200:5eff:fe00:2{ROUTER_ID:02x}"
+    addresses = {4: [f"{VIP4}/24"], 6: [f"{link_local}/64", f"{VIP6}/64"]}
+    for family in (4, 6):
+        other = Keepalived(lab.balancers[1], ROUTER_ID, 150, 100, addresses[family])
+        other.start()
+        wait_until(other.is_active, "keepalived is alone, and active")
+        with tandem(lab, 0, 200, interval='"100ms"', checksum=f'"{checksum}"') as instance:
+            before = wait_role(instance, "active", families=[family])
+            wait_until(lambda: not other.is_active(), "keepalived has given way to the higher one")
+            assert instance.dataplane.stop() == 0
+            wait_until(other.is_active, "keepalived takes over when it hears of the stop")
+            instance.start_dataplane()
+            wait_role(instance, "active", families=[family])
+            wait_until(lambda: not other.is_active(), "keepalived has given way again")
+            # A lower one waits, and takes over from a keepalived that is gone.
+            config = instance.config
+            config.group["priority"] = 100
+            instance.reload(config)
+            wait_until(other.is_active, "the higher one preempts")
+            before = len(instance.dataplane.text())
+            other.kill()
+            wait_role(instance, "active", before, families=[family])
+        lab.balancers[1].run("ip", "addr", "flush", "dev", "eth0", "to", VIP4)
+        lab.balancers[1].run("ip", "-6", "addr", "flush", "dev", "eth0", "to", VIP6)

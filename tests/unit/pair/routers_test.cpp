@@ -1,0 +1,369 @@
+// What the virtual routers of an instance say and let workers do. Who becomes active when is tested
+// with vrrp.h; here, what follows.
+#include "dataplane/pair/routers.h"
+
+#include <algorithm>
+#include <set>
+
+#include <gtest/gtest.h>
+
+namespace tandem::pair {
+namespace {
+
+using std::chrono::milliseconds;
+using tables::PlanGroup;
+using tables::PlanVip;
+
+constexpr Mac kPortMac{2, 0, 0, 0, 0, 1};
+constexpr Mac kOtherMac{2, 0, 0, 0, 0, 2};
+constexpr std::uint8_t kRouterId = 51;
+constexpr Duration kEvery = milliseconds(10);
+
+IpAddress address(const char* text) {
+    return *IpAddress::parse(text);
+}
+
+PlanVip vip(const char* text, std::uint8_t group) {
+    PlanVip vip;
+    vip.address = address(text);
+    vip.group = group;
+    return vip;
+}
+
+PlanGroup group(const char* name, std::uint8_t priority = 100) {
+    PlanGroup group;
+    group.name = tables::Name(name);
+    group.router_id = kRouterId;
+    group.priority = priority;
+    group.interval_ms = 10;
+    group.source_v4 = address("192.0.2.20");
+    group.source_v6 = address("fe80::20");
+    return group;
+}
+
+/// An instance with one port, and what it was told last.
+struct Instance {
+    explicit Instance(const Mac& mac = kPortMac) {
+        ports[0].mac = mac;
+        ports[0].mtu = 1500;
+    }
+
+    Routers::Numbers follow(Instant now) {
+        tables::PlanView plan;
+        plan.groups = groups;
+        plan.vips = vips;
+        return routers.follow(plan, now);
+    }
+    void step(Instant now) {
+        routers.wake(now);
+        routers.on_time(now);
+    }
+    /// Until it is active, step by step of a millisecond. When that was.
+    Instant run(Instant from, Duration time) {
+        for (Instant now = from; now < from + time; now += milliseconds(1)) step(now);
+        return from + time;
+    }
+
+    tables::Roles roles;
+    std::vector<tables::PortInfo> ports{1};
+    std::vector<PlanGroup> groups{group("web")};
+    std::vector<PlanVip> vips{vip("192.0.2.80", 0)};
+    Routers routers{roles, ports};
+};
+
+std::uint16_t type_of(const Routers::Frame& frame) {
+    return load_be16(frame.bytes.data() + ethernet::kType);
+}
+
+/// The advertisements among the frames.
+std::vector<Advert> adverts_in(const std::vector<Routers::Frame>& frames) {
+    std::vector<Advert> adverts;
+    for (const Routers::Frame& frame : frames) {
+        const auto read = read_advert(std::span(frame.bytes).subspan(ethernet::kHeaderBytes));
+        if (const auto* advert = std::get_if<Advert>(&read)) adverts.push_back(*advert);
+    }
+    return adverts;
+}
+
+Mac source_of(const Routers::Frame& frame) {
+    Mac mac{};
+    std::copy_n(frame.bytes.begin() + ethernet::kSource, mac.size(), mac.begin());
+    return mac;
+}
+
+Mac destination_of(const Routers::Frame& frame) {
+    Mac mac{};
+    std::copy_n(frame.bytes.begin() + ethernet::kDestination, mac.size(), mac.begin());
+    return mac;
+}
+
+bool takes_virtual_mac(const tables::Roles& roles, bool is_v4 = true) {
+    return roles.has_virtual_mac(0,
+                                 tables::Roles::mac_number(virtual_mac(kRouterId, is_v4).data()));
+}
+
+constexpr Instant kNoon{std::chrono::hours(1)};
+
+TEST(Routers, ANewGroupIsSilentUntilItsRouterIsActive) {
+    Instance one;
+    const std::uint8_t number = one.follow(kNoon)[0];
+    ASSERT_LT(number, tables::kGroupsMax);
+    EXPECT_TRUE(one.roles.has_groups());
+    EXPECT_TRUE(one.roles.is_silent(number, true));
+    EXPECT_FALSE(one.roles.refuses(number, true)) << "both forward, unless strict";
+    EXPECT_FALSE(takes_virtual_mac(one.roles));
+    one.run(kNoon, 3 * kEvery);
+    EXPECT_TRUE(one.routers.take_frames().empty()) << "a backup says nothing";
+
+    one.run(kNoon + 3 * kEvery, kEvery);
+    EXPECT_FALSE(one.roles.is_silent(number, true));
+    EXPECT_TRUE(takes_virtual_mac(one.roles));
+    EXPECT_FALSE(takes_virtual_mac(one.roles, false)) << "it has no IPv6 VIP";
+    EXPECT_EQ(one.roles.mac(number, true, kPortMac), virtual_mac(kRouterId, true));
+    const std::vector<Routers::Frame> frames = one.routers.take_frames();
+    ASSERT_GE(frames.size(), 2U);
+    EXPECT_EQ(type_of(frames[0]), ethernet::kTypeIpv4);
+    EXPECT_EQ(type_of(frames[1]), ethernet::kTypeArp);
+    for (const Routers::Frame& frame : frames) {
+        EXPECT_EQ(source_of(frame), virtual_mac(kRouterId, true));
+    }
+    EXPECT_EQ(destination_of(frames[0]), (Mac{1, 0, 0x5e, 0, 0, 0x12}));
+    EXPECT_EQ(adverts_in(frames)[0].addresses, std::vector{address("192.0.2.80")});
+}
+
+TEST(Routers, OfTwoOneIsActiveAndTheOtherTakesOverAtOnceWhenItStops) {
+    Instance high;
+    Instance low(kOtherMac);
+    high.groups[0].priority = 200;
+    low.groups[0].source_v4 = address("192.0.2.21");
+    high.follow(kNoon);
+    low.follow(kNoon);
+    const auto exchange = [](Instance& from, Instance& to, Instant now) {
+        for (const Routers::Frame& frame : from.routers.take_frames()) {
+            to.routers.on_frame(0, frame.bytes, now);
+        }
+    };
+    Instant now = kNoon;
+    for (; now < kNoon + 20 * kEvery; now += milliseconds(1)) {
+        exchange(high, low, now);
+        exchange(low, high, now);
+        high.step(now);
+        low.step(now);
+    }
+    EXPECT_FALSE(high.roles.is_silent(0, true));
+    EXPECT_TRUE(low.roles.is_silent(0, true));
+
+    EXPECT_TRUE(high.routers.stop(now));
+    EXPECT_TRUE(high.roles.is_silent(0, true)) << "silent before the other one speaks";
+    EXPECT_TRUE(takes_virtual_mac(high.roles)) << "frames may still be under way";
+    exchange(high, low, now);
+    low.run(now, kEvery);
+    EXPECT_FALSE(low.roles.is_silent(0, true)) << "after its skew, not after three intervals";
+    EXPECT_EQ(low.routers.counts().mismatch, 0U);
+    EXPECT_FALSE(low.routers.take_changes().empty());
+}
+
+TEST(Routers, FramesToTheVirtualMacAreTakenForAWhileAfterTheRoleIsGone) {
+    Instance one;
+    one.follow(kNoon);
+    Instant now = one.run(kNoon, 5 * kEvery);
+    ASSERT_TRUE(takes_virtual_mac(one.roles));
+    one.routers.set_workers_run(false, now);
+    EXPECT_TRUE(one.roles.is_silent(0, true));
+    now = one.run(now, kLate);
+    EXPECT_TRUE(takes_virtual_mac(one.roles));
+    one.step(now);
+    EXPECT_FALSE(takes_virtual_mac(one.roles));
+}
+
+TEST(Routers, WhoCannotForwardSaysSoAndClaimsNothing) {
+    for (const bool by_link : {false, true}) {
+        Instance one;
+        const auto set = [&](bool fit, Instant now) {
+            if (by_link) one.routers.set_port_up(0, fit, now);
+            if (!by_link) one.routers.set_workers_run(fit, now);
+        };
+        one.follow(kNoon);
+        Instant now = one.run(kNoon, 5 * kEvery);
+        static_cast<void>(one.routers.take_frames());
+        set(false, now);
+        EXPECT_TRUE(one.roles.is_silent(0, true));
+        const std::vector<Advert> last = adverts_in(one.routers.take_frames());
+        ASSERT_EQ(last.size(), 1U);
+        EXPECT_EQ(last[0].priority, kPriorityReleased);
+        now = one.run(now, 100 * kEvery);
+        EXPECT_TRUE(one.routers.take_frames().empty());
+        one.follow(now);  // another plan does not make it fit
+        now = one.run(now, 10 * kEvery);
+        EXPECT_TRUE(one.roles.is_silent(0, true));
+        set(true, now);
+        one.run(now, 5 * kEvery);
+        EXPECT_FALSE(one.roles.is_silent(0, true));
+    }
+}
+
+TEST(Routers, AGroupKeepsItsNumberAndItsRoleWhateverBecomesOfOthers) {
+    Instance one;
+    one.groups = {group("b")};
+    const std::uint8_t number = one.follow(kNoon)[0];
+    Instant now = one.run(kNoon, 5 * kEvery);
+    one.groups = {group("a"), group("b"), group("c")};
+    one.groups[0].router_id = 1;
+    one.groups[2].router_id = 3;
+    one.vips = {vip("192.0.2.70", 0), vip("192.0.2.80", 1), vip("192.0.2.90", 2)};
+    Routers::Numbers numbers = one.follow(now);
+    EXPECT_EQ(numbers[1], number);
+    EXPECT_FALSE(one.roles.is_silent(numbers[1], true));
+    EXPECT_TRUE(one.roles.is_silent(numbers[0], true));
+    EXPECT_TRUE(one.roles.is_silent(numbers[2], true));
+    EXPECT_EQ(std::set(numbers.begin(), numbers.begin() + 3).size(), 3U);
+
+    now = one.run(now, 5 * kEvery);
+    static_cast<void>(one.routers.take_frames());
+    const std::uint8_t gone = numbers[0];
+    one.groups.erase(one.groups.begin());
+    one.vips = {vip("192.0.2.80", 0), vip("192.0.2.90", 1)};
+    EXPECT_EQ(one.follow(now)[0], number);
+    const std::vector<Advert> last = adverts_in(one.routers.take_frames());
+    ASSERT_EQ(last.size(), 1U);
+    EXPECT_EQ(last[0].router_id, 1);
+    EXPECT_EQ(last[0].priority, kPriorityReleased);
+    EXPECT_FALSE(one.roles.is_silent(gone, true)) << "the number is free again";
+    one.groups.clear();
+    one.vips.clear();
+    one.follow(now);
+    EXPECT_FALSE(one.roles.has_groups());
+    EXPECT_FALSE(takes_virtual_mac(one.roles));
+}
+
+TEST(Routers, ANewVipIsAnnouncedAndAReloadKeepsTheRole) {
+    Instance one;
+    one.follow(kNoon);
+    Instant now = one.run(kNoon, 30 * kEvery);
+    static_cast<void>(one.routers.take_frames());
+    one.vips.push_back(vip("192.0.2.81", 0));
+    one.groups[0].priority = 90;
+    one.groups[0].interval_ms = 20;
+    one.follow(now);
+    now = one.run(now, 4 * kEvery);
+    const std::vector<Routers::Frame> frames = one.routers.take_frames();
+    EXPECT_TRUE(std::ranges::any_of(frames, [](const Routers::Frame& frame) {
+        return type_of(frame) == ethernet::kTypeArp && frame.bytes[14 + 17] == 81;
+    }));
+    const std::vector<Advert> adverts = adverts_in(frames);
+    ASSERT_FALSE(adverts.empty());
+    EXPECT_EQ(adverts.back().addresses.size(), 2U);
+    EXPECT_EQ(adverts.back().priority, 90);
+    EXPECT_EQ(adverts.back().interval, milliseconds(20));
+    EXPECT_FALSE(one.roles.is_silent(0, true));
+}
+
+TEST(Routers, WithoutAnAddressToSpeakFromItIsSilent) {
+    Instance one;
+    one.groups[0].source_v4 = {};
+    one.follow(kNoon);
+    one.run(kNoon, 100 * kEvery);
+    EXPECT_TRUE(one.roles.is_silent(0, true));
+    EXPECT_TRUE(one.routers.take_frames().empty());
+    one.groups[0].source_v4 = address("192.0.2.20");
+    one.groups[0].port = 7;  // nor on a port that is not there
+    one.follow(kNoon);
+    one.run(kNoon, 100 * kEvery);
+    EXPECT_TRUE(one.roles.is_silent(0, true));
+}
+
+TEST(Routers, AStrictGroupRefusesPacketsWhileItIsNotActive) {
+    Instance one;
+    one.groups[0].is_strict = 1;
+    one.follow(kNoon);
+    EXPECT_TRUE(one.roles.refuses(0, true));
+    one.run(kNoon, 5 * kEvery);
+    EXPECT_FALSE(one.roles.refuses(0, true));
+}
+
+TEST(Routers, Ipv6HasARouterOfItsOwn) {
+    Instance one;
+    one.vips.push_back(vip("2001:db8::80", 0));
+    one.groups[0].has_virtual_mac = 0;
+    one.follow(kNoon);
+    one.run(kNoon, 5 * kEvery);
+    const std::vector<Routers::Frame> frames = one.routers.take_frames();
+    const std::vector<Advert> adverts = adverts_in(frames);
+    const auto six =
+        std::ranges::find_if(adverts, [](const Advert& advert) { return !advert.source.is_v4(); });
+    ASSERT_NE(six, adverts.end());
+    EXPECT_EQ(six->source, address("fe80::20"));
+    EXPECT_EQ(six->addresses,
+              (std::vector{address("fe80::200:5eff:fe00:233"), address("2001:db8::80")}));
+    for (const Routers::Frame& frame : frames) EXPECT_EQ(source_of(frame), kPortMac);
+    EXPECT_FALSE(takes_virtual_mac(one.roles, false));
+    EXPECT_EQ(one.roles.mac(0, false, kPortMac), kPortMac);
+}
+
+TEST(Routers, PeersGetAdvertisementsOfTheirOwn) {
+    Instance one;
+    one.groups[0].peer_count = 3;
+    one.groups[0].peers[0] = {address("192.0.2.21"), kOtherMac, 1};
+    one.groups[0].peers[1] = {address("192.0.2.22"), {}, 0};
+    one.groups[0].peers[2] = {address("2001:db8::21"), kOtherMac, 1};
+    one.follow(kNoon);
+    one.run(kNoon, 4 * kEvery);
+    std::vector<Routers::Frame> frames = one.routers.take_frames();
+    std::erase_if(
+        frames, [](const Routers::Frame& frame) { return type_of(frame) != ethernet::kTypeIpv4; });
+    ASSERT_FALSE(frames.empty());
+    for (const Routers::Frame& frame : frames) EXPECT_EQ(destination_of(frame), kOtherMac);
+    for (const Advert& advert : adverts_in(frames)) {
+        EXPECT_EQ(advert.destination, address("192.0.2.21"));
+    }
+}
+
+TEST(Routers, WhatIsNotForItIsCounted) {
+    Instance one;
+    one.follow(kNoon);
+    Instance other(kOtherMac);
+    other.groups[0].router_id = 52;
+    other.follow(kNoon);
+    other.run(kNoon, 4 * kEvery);
+    const std::vector<Routers::Frame> foreign = other.routers.take_frames();
+    one.routers.on_frame(0, foreign[0].bytes, kNoon);
+    EXPECT_EQ(one.routers.counts().unknown, 1U);
+
+    Instance twin;
+    twin.vips.push_back(vip("192.0.2.99", 0));
+    twin.follow(kNoon);
+    twin.run(kNoon, 4 * kEvery);
+    std::vector<Routers::Frame> frames = twin.routers.take_frames();
+    one.routers.on_frame(0, frames[0].bytes, kNoon);
+    EXPECT_EQ(one.routers.counts().own, 1U) << "the same address";
+    one.routers.on_frame(1, frames[0].bytes, kNoon);
+    EXPECT_EQ(one.routers.counts().unknown, 2U) << "another port";
+    frames[0].bytes[14 + 8] = 254;
+    one.routers.on_frame(0, frames[0].bytes, kNoon);
+    EXPECT_EQ(one.routers.counts().faults[static_cast<std::size_t>(AdvertFault::kTtl)], 1U);
+    one.routers.on_frame(0, std::span(frames[0].bytes).first(13), kNoon);
+    EXPECT_EQ(one.routers.counts().faults[static_cast<std::size_t>(AdvertFault::kTruncated)], 1U);
+    EXPECT_EQ(one.routers.counts().taken, 0U);
+
+    one.groups[0].source_v4 = address("192.0.2.1");
+    one.follow(kNoon);
+    frames[0].bytes[14 + 8] = 255;
+    one.routers.on_frame(0, frames[0].bytes, kNoon);
+    EXPECT_EQ(one.routers.counts().taken, 1U);
+    EXPECT_EQ(one.routers.counts().mismatch, 1U) << "it has another list of VIPs";
+}
+
+TEST(Routers, AStoppedProcessListensBeforeItClaims) {
+    Instance one;
+    one.follow(kNoon);
+    const Instant now = one.run(kNoon, 5 * kEvery) + std::chrono::seconds(1);
+    static_cast<void>(one.routers.take_frames());
+    one.step(now);
+    EXPECT_TRUE(one.roles.is_silent(0, true)) << "another may be active by now";
+    EXPECT_TRUE(one.routers.take_frames().empty());
+    one.run(now, 3 * kEvery);
+    EXPECT_FALSE(one.roles.is_silent(0, true)) << "nobody is";
+}
+
+}  // namespace
+}  // namespace tandem::pair
