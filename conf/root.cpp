@@ -1,6 +1,7 @@
 #include "conf/root.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 #include <toml++/toml.h>
 
@@ -8,6 +9,7 @@
 #include "conf/control.h"
 #include "conf/dataplane.h"
 #include "conf/flows.h"
+#include "conf/group.h"
 #include "conf/pool.h"
 #include "conf/port.h"
 #include "conf/vip.h"
@@ -27,6 +29,15 @@ std::vector<Value> values_of(std::vector<Entry<Value>> entries) {
     return values;
 }
 
+void report_empty_groups(const std::vector<Entry<Group>>& groups, const std::vector<Vip>& vips,
+                         Report& report) {
+    for (const Entry<Group>& group : groups) {
+        if (std::ranges::find(vips, group.name, &Vip::group) != vips.end()) continue;
+        report.error(group.at, fmt::format("no VIP belongs to group {}; one is needed",
+                                           in_quotes(group.name)));
+    }
+}
+
 }  // namespace
 
 Config read_root(const toml::table& table, Report& report) {
@@ -37,16 +48,19 @@ Config read_root(const toml::table& table, Report& report) {
     std::vector<Entry<Port>> ports = read_ports(root);
     config.flows = read_flows(root);
     std::vector<Entry<Pool>> pools = read_pools(root, read_checks(root), config.flows);
-    std::vector<Entry<Vip>> vips = read_vips(root, ports, pools);
+    const std::vector<Entry<Group>> groups = read_groups(root, ports);
+    std::vector<Entry<Vip>> vips = read_vips(root, ports, pools, groups);
     root.finish();
     config.ports = values_of(std::move(ports));
     config.pools = values_of(std::move(pools));
+    config.groups = values_of(groups);
     config.vips = values_of(std::move(vips));
 
     // Only said of a file that is otherwise right: another error may be the reason.
     if (root.is_sound() && config.ports.empty()) {
         report.error({.line = 1, .column = 1}, "there is no section [port.NAME]; one is needed");
     }
+    if (root.is_sound()) report_empty_groups(groups, config.vips, report);
     return config;
 }
 

@@ -31,16 +31,6 @@ bool is_word(const toml::node& node, std::string_view word) {
     return value != nullptr && value->get() == word;
 }
 
-/// All of them in quotes, with commas and an "or" before the last.
-std::string listed(std::span<const std::string_view> words) {
-    std::string text;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
-        text += in_quotes(words[i]);
-    }
-    return text;
-}
-
 }  // namespace
 
 Position position_of(const toml::node& node) {
@@ -59,6 +49,15 @@ Position position_of(const toml::node& node) {
 
 Position position_of(const toml::key& key) {
     return from_toml(key.source().begin);
+}
+
+std::string listed(std::span<const std::string_view> words) {
+    std::string text;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+        text += in_quotes(words[i]);
+    }
+    return text;
 }
 
 std::string did_you_mean(std::string_view word, std::uint32_t line) {
@@ -112,8 +111,8 @@ Section Section::subsection(std::string_view kind) {
     return {kind, std::string(kind), *table, report_};
 }
 
-void Section::require(std::string_view key) {
-    required_.push_back(key);
+void Section::require(std::string_view key, std::string help) {
+    required_.push_back({.key = key, .help = std::move(help)});
 }
 
 void Section::reject(std::string_view key, Position at, std::string_view reason,
@@ -185,6 +184,16 @@ void Section::percent(std::string_view key, Range<int> range, int& target) {
     reject_type(key, *node, fmt::format(R"(a share from "{}%" to "{}%")", range.min, range.max));
 }
 
+void Section::boolean(std::string_view key, bool& target) {
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    if (const auto* value = node->as_boolean()) {
+        target = value->get();
+        return;
+    }
+    reject_type(key, *node, "true or false");
+}
+
 void Section::size_or_auto(std::string_view key, std::uint64_t& target) {
     const toml::node* node = find(key);
     if (node == nullptr || is_word(*node, "auto")) return;
@@ -252,7 +261,7 @@ void Section::finish() {
         meant.push_back(nearest(key.str(), known_));
         const bool is_section = path_.empty() && value.is_table();
         std::string help = did_you_mean(meant.back());
-        if (help.empty() && !path_.empty() && value.is_table()) {
+        if (help.empty() && path_ != kind_ && value.is_table()) {
             help = "a name with dots stands in quotes";  // [port.eth1.20] is port eth1's table 20
         }
         report_.error(position_of(key),
@@ -260,10 +269,10 @@ void Section::finish() {
                                  : "unknown key " + path(key.str()),
                       help);
     }
-    for (const std::string_view key : required_) {
+    for (const auto& [key, help] : required_) {
         // A required key that is there under a wrong name has been complained about.
         if (table_.contains(key) || std::ranges::find(meant, key) != meant.end()) continue;
-        report_.error(header(), path(key) + " is missing");
+        report_.error(header(), path(key) + " is missing", help);
     }
 }
 

@@ -71,6 +71,7 @@ class Section {
     void duration(std::string_view key, Range<std::chrono::milliseconds> range,
                   std::chrono::milliseconds& target);
     void percent(std::string_view key, Range<int> range, int& target);
+    void boolean(std::string_view key, bool& target);
     /// In bytes, from 1; "auto" leaves the target as it is.
     void size_or_auto(std::string_view key, std::uint64_t& target);
 
@@ -97,7 +98,7 @@ class Section {
     /// The same, but if the value is no array of tables the key stays unknown.
     const toml::array* find_tables(std::string_view key);
     /// finish() reports this key if it is absent.
-    void require(std::string_view key);
+    void require(std::string_view key, std::string help = "");
 
     /// "PATH.KEY: REASON" at `at`, or where the key's value stands, or else the section's header.
     void reject(std::string_view key, Position at, std::string_view reason,
@@ -118,6 +119,11 @@ class Section {
     [[nodiscard]] Report& report() const { return report_; }
 
   private:
+    struct Required {
+        std::string_view key;
+        std::string help;  ///< for who left it out
+    };
+
     std::optional<std::int64_t> integer(std::string_view key, Range<std::int64_t> range,
                                         bool or_auto);
     std::optional<std::size_t> choice(std::string_view key,
@@ -129,9 +135,12 @@ class Section {
     const toml::table& table_;
     Report& report_;
     std::size_t errors_before_;
-    std::vector<std::string_view> known_;     ///< keys asked for: literals of the program
-    std::vector<std::string_view> required_;  ///< those of them that have to be there
+    std::vector<std::string_view> known_;  ///< keys asked for: literals of the program
+    std::vector<Required> required_;       ///< those of them that have to be there
 };
+
+/// All of them in quotes, with commas and an "or" before the last.
+std::string listed(std::span<const std::string_view> words);
 
 /// "did you mean 'WORD'?", with "in line N" if that is not 0; nothing if there is no such word.
 std::string did_you_mean(std::string_view word, std::uint32_t line = 0);

@@ -27,8 +27,8 @@ bool same_way(const conf::Pool& a, const conf::Pool& b) {
 }
 
 bool same_service(const conf::Vip& a, const conf::Vip& b) {
-    return std::tie(a.prefix, a.port_first, a.port_last, a.protocol, a.pool) ==
-           std::tie(b.prefix, b.port_first, b.port_last, b.protocol, b.pool);
+    return std::tie(a.prefix, a.port_first, a.port_last, a.protocol, a.pool, a.group) ==
+           std::tie(b.prefix, b.port_first, b.port_last, b.protocol, b.pool, b.group);
 }
 
 void compare_pools(const conf::Pool& running, const conf::Pool& wanted,
@@ -60,6 +60,44 @@ void compare_pools(const conf::Pool& running, const conf::Pool& wanted,
     }
 }
 
+/// How the keys of a group that differ are called.
+std::vector<std::string_view> keys_between(const conf::Group& running, const conf::Group& wanted) {
+    using conf::Group;
+    std::vector<std::string_view> keys;
+    const auto compare = [&](auto Group::*key, std::string_view name) {
+        if (running.*key != wanted.*key) keys.push_back(name);
+    };
+    compare(&Group::port, "port");
+    compare(&Group::router_id, "router_id");
+    compare(&Group::priority, "priority");
+    compare(&Group::interval, "interval");
+    compare(&Group::preempt, "preempt");
+    compare(&Group::preempt_delay, "preempt_delay");
+    compare(&Group::mac, "mac");
+    compare(&Group::checksum, "checksum");
+    compare(&Group::is_strict, "strict");
+    compare(&Group::peers, "peers");
+    return keys;
+}
+
+void compare_groups(const conf::Config& running, const conf::Config& wanted,
+                    std::vector<std::string>& lines) {
+    for (const conf::Group& group : wanted.groups) {
+        const conf::Group* before = named(running.groups, group.name);
+        if (before == nullptr) {
+            lines.push_back(fmt::format("group {} is new", group.name));
+        } else if (*before != group) {
+            lines.push_back(fmt::format("group {} differs in {}", group.name,
+                                        fmt::join(keys_between(*before, group), ", ")));
+        }
+    }
+    for (const conf::Group& group : running.groups) {
+        if (named(wanted.groups, group.name) == nullptr) {
+            lines.push_back(fmt::format("group {} is removed", group.name));
+        }
+    }
+}
+
 }  // namespace
 
 std::vector<std::string> changes_between(const conf::Config& running, const conf::Config& wanted) {
@@ -78,12 +116,13 @@ std::vector<std::string> changes_between(const conf::Config& running, const conf
             lines.push_back(fmt::format("pool {} is removed", pool.name));
         }
     }
+    compare_groups(running, wanted, lines);
     for (const conf::Vip& vip : wanted.vips) {
         const conf::Vip* before = named(running.vips, vip.name);
         if (before == nullptr) {
             lines.push_back(fmt::format("vip {} is new", vip.name));
         } else if (!same_service(*before, vip)) {
-            lines.push_back(fmt::format("vip {}: listen or pool differ", vip.name));
+            lines.push_back(fmt::format("vip {}: listen, pool or group differ", vip.name));
         }
     }
     for (const conf::Vip& vip : running.vips) {

@@ -23,6 +23,9 @@ Config running() {
         [pool.web]
         check = "slow"
         backends = ["10.0.0.11:80"]
+        [[group]]
+        router_id = 51
+        port = "wan"
         [vip.web]
         listen = "203.0.113.10:80/tcp"
         pool = "web")");
@@ -78,6 +81,22 @@ TEST(NeedsRestart, NothingOfWhatAReloadApplies) {
     EXPECT_EQ(after([](Config& c) { c.pools[0].backends.clear(); }), Strings{});
     EXPECT_EQ(after([](Config& c) { c.pools[0].check.rise = 9; }), Strings{});
     EXPECT_EQ(after([](Config& c) { c.vips.clear(); }), Strings{});
+    EXPECT_EQ(after([](Config& c) { c.groups.clear(); }), Strings{});
+    EXPECT_EQ(after([](Config& c) { c.vips[0].group = "another"; }), Strings{});
+    EXPECT_EQ(after([](Config& c) {
+                  c.groups[0] = {.name = "group51",
+                                 .port = "lan",
+                                 .router_id = 52,
+                                 .priority = 200,
+                                 .interval = milliseconds{10},
+                                 .preempt = false,
+                                 .preempt_delay = milliseconds{1},
+                                 .mac = GroupMac::kPort,
+                                 .checksum = AdvertChecksum::kMessage,
+                                 .is_strict = true,
+                                 .peers = {{}}};
+              }),
+              Strings{});
 }
 
 TEST(NeedsRestart, AllOfThemInTheOrderOfTheirNames) {

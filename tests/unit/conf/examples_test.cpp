@@ -52,6 +52,10 @@ std::set<std::string> keys_in(const toml::table& file) {
             add_keys(kind, value, keys);
             continue;
         }
+        if (const toml::array* sections = value.as_array()) {
+            for (const toml::node& section : *sections) add_keys(kind, section, keys);
+            continue;
+        }
         for (const auto& [name, section] : *value.as_table()) add_keys(kind, section, keys);
     }
     return keys;
@@ -76,7 +80,9 @@ TEST(Examples, TheCompleteOneLoads) {
     const Config config = load_example("complete.toml");
     EXPECT_EQ(config.ports.size(), 2U);
     EXPECT_EQ(config.pools.at(1).backends.size(), 3U);
-    EXPECT_EQ(config.vips.size(), 2U);
+    ASSERT_EQ(config.vips.size(), 2U);
+    ASSERT_EQ(config.groups.size(), 1U);
+    for (const Vip& vip : config.vips) EXPECT_EQ(vip.group, config.groups[0].name);
 }
 
 TEST(Examples, TheCompleteOneHasEveryKeyThereIs) {
@@ -105,6 +111,12 @@ TEST(Examples, TheCompleteOneShowsTheDefaults) {
     EXPECT_EQ(config.ports.at(1).mtu, Port{}.mtu);
     EXPECT_EQ(config.pools[1].mode, Pool{}.mode);
     EXPECT_EQ(config.pools[1].slots, Pool{}.slots);
+    Group group = config.groups.at(0);
+    group.name.clear();
+    group.port.clear();
+    group.router_id = 0;
+    group.peers.clear();
+    EXPECT_EQ(group, Group{});
 }
 
 }  // namespace

@@ -62,6 +62,23 @@ void mutate(Random& random, std::string& text) {
     }
 }
 
+void check_references(const Config& config) {
+    ASSERT_TRUE(std::ranges::is_sorted(config.pools, {}, &Pool::name));
+    ASSERT_TRUE(std::ranges::is_sorted(config.groups, {}, &Group::name));
+    for (const Vip& vip : config.vips) {
+        ASSERT_NE(std::ranges::find(config.pools, vip.pool, &Pool::name), config.pools.end());
+        const auto group = std::ranges::find(config.groups, vip.group, &Group::name);
+        ASSERT_EQ(group == config.groups.end(), config.groups.empty());
+        ASSERT_EQ(vip.group.empty(), config.groups.empty());
+    }
+    for (const Group& group : config.groups) {
+        ASSERT_NE(std::ranges::find(config.ports, group.port, &Port::name), config.ports.end());
+        ASSERT_NE(std::ranges::find(config.vips, group.name, &Vip::group), config.vips.end());
+        ASSERT_NE(group.router_id, 0);
+        ASSERT_EQ(group.interval % milliseconds{10}, milliseconds{0});
+    }
+}
+
 void check(const std::string& text) {
     const Loaded loaded = load_text(text, "m.toml");
     ASSERT_NE(loaded.config.has_value(), !loaded.diagnostics.empty()) << text;
@@ -78,11 +95,7 @@ void check(const std::string& text) {
     }
     if (!loaded.config) return;
     ASSERT_FALSE(loaded.config->ports.empty());
-    ASSERT_TRUE(std::ranges::is_sorted(loaded.config->pools, {}, &Pool::name));
-    for (const Vip& vip : loaded.config->vips) {
-        ASSERT_NE(std::ranges::find(loaded.config->pools, vip.pool, &Pool::name),
-                  loaded.config->pools.end());
-    }
+    check_references(*loaded.config);
 }
 
 TEST(Mutation, GivesAConfigurationOrSaysWhyNot) {

@@ -54,22 +54,30 @@ TEST(Names, WithDotsStandInQuotes) {
                        "1:12 unknown key port.eth1.20 (a name with dots stands in quotes)"}));
 }
 
+TEST(Names, OfSectionsWithoutOneHaveNoDots) {
+    EXPECT_EQ(errors_in(std::string(test::kPort) + "[control.a]\n"),
+              Strings{"4:10 unknown key control.a"});
+}
+
 TEST(Names, ThatNobodyKnowsAreErrorsEverywhere) {
-    EXPECT_EQ(errors_in("workers = 3\n"
-                        "[dataplane]\nworker = 3\n"
-                        "[control]\nloglevel = 3\n"
-                        "[port.wan]\ndevice = \"null\"\nadress = 3\n"
-                        "[check.web]\ntype = \"tcp\"\nfal = 3\n"
-                        "[pool.web]\nbackends = [\"10.0.0.1:80\"]\nmod = 3\n"
-                        "[vip.web]\nlisten = \"203.0.113.1:80/tcp\"\npool = \"web\"\nx = 3\n"
-                        "[peer]\n"),
-              (Strings{"1:1 unknown key workers",
-                       "3:1 unknown key dataplane.worker (did you mean 'workers'?)",
-                       "5:1 unknown key control.loglevel (did you mean 'log_level'?)",
-                       "8:1 unknown key port.wan.adress (did you mean 'address'?)",
-                       "11:1 unknown key check.web.fal (did you mean 'fall'?)",
-                       "14:1 unknown key pool.web.mod (did you mean 'mode'?)",
-                       "18:1 unknown key vip.web.x", "19:2 unknown section [peer]"}));
+    EXPECT_EQ(
+        errors_in("workers = 3\n"
+                  "[dataplane]\nworker = 3\n"
+                  "[control]\nloglevel = 3\n"
+                  "[port.wan]\ndevice = \"null\"\nadress = 3\n"
+                  "[check.web]\ntype = \"tcp\"\nfal = 3\n"
+                  "[pool.web]\nbackends = [\"10.0.0.1:80\"]\nmod = 3\n"
+                  "[vip.web]\nlisten = \"203.0.113.1:80/tcp\"\npool = \"web\"\nx = 3\n"
+                  "[peer]\n"
+                  "[[group]]\nrouter_id = 1\nprio = 3\nprioritty = 3\n"),
+        (Strings{
+            "1:1 unknown key workers", "3:1 unknown key dataplane.worker (did you mean 'workers'?)",
+            "5:1 unknown key control.loglevel (did you mean 'log_level'?)",
+            "8:1 unknown key port.wan.adress (did you mean 'address'?)",
+            "11:1 unknown key check.web.fal (did you mean 'fall'?)",
+            "14:1 unknown key pool.web.mod (did you mean 'mode'?)", "18:1 unknown key vip.web.x",
+            "19:2 unknown section [peer]", "22:1 unknown key group.prio",
+            "23:1 unknown key group.prioritty (did you mean 'priority'?)"}));
 }
 
 }  // namespace

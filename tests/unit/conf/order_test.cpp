@@ -43,8 +43,15 @@ std::string shuffled(std::mt19937& random) {
          {"type = \"http\"", "path = \"/a\"", "interval = \"1s\"", "timeout = \"1s\""}},
         {"[pool.b]", {"check = \"a\"", "mode = \"l2\"", "backends = " + more_backends}},
         {"[[pool.a.backend]]", {"address = \"10.0.0.21:80\"", "weight = 3"}},
-        {"[vip.b]", {"listen = \"203.0.113.1:80/tcp\"", "pool = \"b\""}},
-        {"[vip.a]", {"listen = \"203.0.113.1:1-9/udp\"", "pool = \"a\""}},
+        {"[[group]]",
+         {"router_id = 51", "port = \"wan\"",
+          "peers = " + list({R"("10.0.0.3")", R"("fe80::3")", R"("10.0.0.2")"}, random)}},
+        {"[[group]]", {"router_id = 51", "port = \"lan\"", "name = \"second\""}},
+        {"[[group]]", {"router_id = 50", "port = \"wan\""}},
+        {"[vip.b]", {"listen = \"203.0.113.1:80/tcp\"", "pool = \"b\"", "group = \"group51\""}},
+        {"[vip.a]", {"listen = \"203.0.113.1:1-9/udp\"", "pool = \"a\"", "group = \"group51\""}},
+        {"[vip.c]", {"listen = \"203.0.113.2:*/udp\"", "pool = \"a\"", "group = \"second\""}},
+        {"[vip.d]", {"listen = \"203.0.113.3:*/udp\"", "pool = \"a\"", "group = \"group50\""}},
     };
     std::ranges::shuffle(pieces, random);
     std::string text;
@@ -62,6 +69,8 @@ TEST(Order, MeansNothing) {
     ASSERT_EQ(expected.ports.size(), 2U);
     EXPECT_EQ(expected.ports[0].name, "lan");
     EXPECT_EQ(expected.pools.at(0).name, "a");
+    ASSERT_EQ(expected.groups.size(), 3U);
+    EXPECT_EQ(expected.groups[0].name, "group50");
     for (int round = 0; round < 200; ++round) {
         const std::string text = shuffled(random);
         ASSERT_EQ(test::load(text), expected) << text;

@@ -32,6 +32,45 @@ TEST(Section, NotesEveryKeyThatItIsAskedFor) {
     EXPECT_EQ(x, 1);
 }
 
+TEST(Section, ABooleanIsTrueOrFalseAndNoWord) {
+    const toml::table table = toml::parse("a = true\nb = false\nc = \"true\"\nd = 1");
+    Report report("a", "");
+    Section section("", "", table, report);
+    bool a = false;
+    bool b = true;
+    bool c = false;
+    bool d = false;
+    bool absent = true;
+    section.boolean("a", a);
+    section.boolean("b", b);
+    section.boolean("absent", absent);
+    EXPECT_TRUE(a);
+    EXPECT_FALSE(b);
+    EXPECT_TRUE(absent);
+    EXPECT_TRUE(section.is_sound());
+    section.boolean("c", c);
+    section.boolean("d", d);
+    EXPECT_FALSE(c);
+    EXPECT_FALSE(d);
+    const std::vector<Diagnostic> errors = report.take();
+    ASSERT_EQ(errors.size(), 2U);
+    EXPECT_EQ(errors[0].message, "c must be true or false, not \"true\"");
+    EXPECT_EQ(errors[1].message, "d must be true or false, not 1");
+}
+
+TEST(Section, SaysWhatHelpsWhoLeftOutARequiredKey) {
+    const toml::table table = toml::parse("");
+    Report report("a", "");
+    Section section("x", "x", table, report);
+    section.text("a", "a string");
+    section.require("a", "it is \"1\" or \"2\"");
+    section.finish();
+    const std::vector<Diagnostic> errors = report.take();
+    ASSERT_EQ(errors.size(), 1U);
+    EXPECT_EQ(errors[0].message, "x.a is missing");
+    EXPECT_EQ(errors[0].help, "it is \"1\" or \"2\"");
+}
+
 TEST(Section, IsSoundUntilAnErrorInIt) {
     const toml::table table = toml::parse("x = 10\nz = 1");
     Report report("a", "");

@@ -44,8 +44,42 @@ TEST(Changes, NamePoolsAndVips) {
     EXPECT_EQ(changes_between(running(), wanted),
               (Lines{"pool web: mode, slots or tunnel_source differ",
                      "pool web: is checked in another way", "pool zoo is new, with 2 backends",
-                     "vip web: listen or pool differ", "vip zoo is new"}));
+                     "vip web: listen, pool or group differ", "vip zoo is new"}));
     EXPECT_EQ(changes_between(wanted, running()).back(), "vip zoo is removed");
+}
+
+TEST(Changes, NameGroupsAndTheirKeys) {
+    conf::Config before = running();
+    before.groups.emplace_back().name = "core";
+    conf::Config wanted = before;
+    wanted.groups[0].priority = 200;
+    wanted.groups[0].is_strict = true;
+    wanted.groups.emplace_back().name = "edge";
+    wanted.vips[0].group = "edge";
+    EXPECT_EQ(changes_between(before, wanted),
+              (Lines{"group core differs in priority, strict", "group edge is new",
+                     "vip web: listen, pool or group differ"}));
+    EXPECT_EQ(changes_between(before, running()), Lines{"group core is removed"});
+}
+
+TEST(Changes, NameEveryKeyOfAGroup) {
+    conf::Config before = running();
+    before.groups.emplace_back().name = "core";
+    conf::Config wanted = before;
+    wanted.groups[0] = {.name = "core",
+                        .port = "wan",
+                        .router_id = 51,
+                        .priority = 200,
+                        .interval = std::chrono::milliseconds{10},
+                        .preempt = false,
+                        .preempt_delay = std::chrono::seconds{1},
+                        .mac = conf::GroupMac::kPort,
+                        .checksum = conf::AdvertChecksum::kMessage,
+                        .is_strict = true,
+                        .peers = {*IpAddress::parse("192.0.2.11")}};
+    EXPECT_EQ(changes_between(before, wanted),
+              Lines{"group core differs in port, router_id, priority, interval, preempt, "
+                    "preempt_delay, mac, checksum, strict, peers"});
 }
 
 }  // namespace
