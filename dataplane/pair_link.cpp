@@ -1,6 +1,7 @@
 #include "dataplane/pair_link.h"
 
 #include <algorithm>
+#include <chrono>
 #include <spdlog/spdlog.h>
 #include <thread>
 

@@ -43,6 +43,7 @@ class Keepalived:
         """At once, as a machine dies: all its processes."""
         for pid in self.node.run("pgrep", "--full", str(self.directory)).split():
             self.node.run("kill", f"-{signal.SIGKILL.value}", pid)
+        self.process.popen.wait()
 
     def is_active(self):
         shown = self.node.run("ip", "-o", "addr", "show", "dev", "eth0")

@@ -186,5 +186,64 @@ TEST_F(PlannerTest, HasTheSameDigestsWhateverItsHistory) {
     EXPECT_EQ(*one.owners[1], *other.owners[1]);
 }
 
+class PlannerGroups : public PlannerTest {
+  protected:
+    PlannerGroups() {
+        conf::Group edge;
+        edge.name = "edge";
+        edge.port = "wan";
+        edge.router_id = 51;
+        edge.priority = 200;
+        edge.interval = conf::milliseconds(30);
+        edge.mac = conf::GroupMac::kPort;
+        edge.is_strict = true;
+        edge.peers = {ip("10.0.0.2"), ip("10.0.0.3")};
+        config_.groups = {edge};
+        config_.vips[0].group = "edge";
+    }
+    PlanContent made(const char* port_name) {
+        planner_.set_ports(
+            {{.port = 4,
+              .addresses = {*Prefix::parse("2001:db8::1/64"), *Prefix::parse("10.0.0.1/24")},
+              .gateways = {},
+              .name = port_name,
+              .mac = {0x02, 0x11, 0x22, 0x33, 0x44, 0x55}}});
+        EXPECT_TRUE(planner_.apply(config_));
+        planner_.set_mac({4, ip("10.0.0.3")}, {2, 0, 0, 0, 0, 3});
+        return planner_.make().first;
+    }
+};
+
+TEST_F(PlannerGroups, ArePlannedWithAddressesToSpeakFromAndPeersToSpeakTo) {
+    const PlanContent plan = made("wan");
+    ASSERT_EQ(plan.groups.size(), 1U);
+    const tables::PlanGroup& group = plan.groups[0];
+    EXPECT_EQ(plan.vips[0].group, 0);
+    EXPECT_EQ(group.port, 4);
+    EXPECT_EQ(group.router_id, 51);
+    EXPECT_EQ(group.priority, 200);
+    EXPECT_EQ(group.interval_ms, 30U);
+    EXPECT_EQ(group.has_virtual_mac, 0);
+    EXPECT_EQ(group.is_strict, 1);
+    EXPECT_EQ(group.preempts, 1);
+    EXPECT_EQ(group.sums_pseudo_header, 1);
+    EXPECT_EQ(group.source_v4, ip("10.0.0.1"));
+    EXPECT_EQ(group.source_v6, ip("fe80::11:22ff:fe33:4455"));
+    ASSERT_EQ(group.peer_count, 2);
+    EXPECT_EQ(group.peers[0].resolved, 0);
+    EXPECT_EQ(group.peers[1].resolved, 1);
+    EXPECT_EQ(group.peers[1].mac[5], 3);
+    const std::vector<Neighbour> wanted = planner_.neighbours();
+    EXPECT_NE(std::ranges::find(wanted, Neighbour{4, ip("10.0.0.2")}), wanted.end());
+}
+
+TEST_F(PlannerGroups, OfAPortThatIsNotThereHaveNoAddressToSpeakFrom) {
+    const PlanContent plan = made("lan");
+    ASSERT_EQ(plan.groups.size(), 1U);
+    EXPECT_EQ(plan.vips[0].group, 0) << "its VIPs are not answered for";
+    EXPECT_EQ(plan.groups[0].source_v4, IpAddress{});
+    EXPECT_EQ(plan.groups[0].source_v6, IpAddress{});
+}
+
 }  // namespace
 }  // namespace tandem::plan

@@ -70,5 +70,30 @@ TEST_F(Answer, APingInPiecesIsAnsweredWithAllOfItsBytes) {
     EXPECT_EQ(test::plain_sum(std::span(pong).subspan(34)), 0xffff) << "its checksum holds";
 }
 
+TEST_F(Answer, OnlyWhoIsActiveAnswersAndWithTheGroupsMac) {
+    constexpr std::uint8_t kGroup = 5;
+    const auto ask = [&](const Bytes& question) {
+        free_all();
+        add({packet(question)});
+        burst_.packets()[0].group = kGroup;
+        answer(mac_, roles_, burst_);
+    };
+    roles_.set_mac(kGroup, 51);
+    roles_.set_silent(kGroup, true, true);
+    ask(test::arp());
+    EXPECT_EQ(verdicts(), std::vector{Verdict::kNotActive});
+    ask(test::solicitation());
+    ASSERT_EQ(burst_.packets().size(), 1U) << "IPv6 is apart";
+    EXPECT_EQ(bytes_of(burst_.packets()[0].mbuf)[11], 51);
+    roles_.set_silent(kGroup, true, false);
+    ask(test::arp());
+    ASSERT_EQ(burst_.packets().size(), 1U);
+    const Bytes reply = bytes_of(burst_.packets()[0].mbuf);
+    const Bytes virtual_four{0, 0, 0x5e, 0, 1, 51};
+    EXPECT_TRUE(std::equal(virtual_four.begin(), virtual_four.end(), reply.begin() + 6));
+    EXPECT_TRUE(std::equal(virtual_four.begin(), virtual_four.end(), reply.begin() + 22))
+        << "the sender's hardware address";
+}
+
 }  // namespace
 }  // namespace tandem::pipeline

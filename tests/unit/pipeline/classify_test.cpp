@@ -2,6 +2,8 @@
 // along.
 #include "dataplane/pipeline/classify.h"
 
+#include <algorithm>
+
 #include "tests/unit/pipeline/packets.h"
 #include "tests/unit/tables/both_sides.h"
 
@@ -57,6 +59,63 @@ TEST_F(Classify, FramesForOthersAndPortsWithoutServiceLeave) {
     add({packet(test::ipv4(test::udp(), {.protocol = 17}))});
     classify(vips, roles_, kOwnMac, burst_);
     EXPECT_EQ(verdicts(), std::vector{Verdict::kNoService});
+}
+
+class ClassifyGroups : public Classify {
+  protected:
+    static constexpr std::uint8_t kGroup = 3;
+    static constexpr std::uint8_t kRouterId = 51;
+
+    ClassifyGroups() {
+        tables::PlanVip vip = tables::small_plan().vips[0];
+        vip.group = kGroup;
+        built_ = tables::build_vip_table(std::vector{vip});
+        roles_.set_has_groups(true);
+    }
+    /// What becomes of a frame: its verdict, or kForwarded if it stays.
+    Verdict verdict_of(Bytes frame, const Mac& to = kOwnMac) {
+        std::ranges::copy(to, frame.begin());
+        free_all();
+        add({packet(frame)});
+        classify(tables::VipTable(built_.shape, built_.entries), roles_, kOwnMac, burst_);
+        return burst_.empty() ? verdicts()[0] : Verdict::kForwarded;
+    }
+    tables::BuiltVipTable built_;
+};
+
+TEST_F(ClassifyGroups, FramesToAVirtualMacAreForUsWhileItIsOurs) {
+    const Bytes frame = test::ipv4(test::tcp());
+    EXPECT_EQ(verdict_of(frame, virtual_mac(kRouterId, true)), Verdict::kOtherHost);
+    roles_.set_virtual_mac(burst_.in_port(), kRouterId, true, true);
+    EXPECT_EQ(verdict_of(frame, virtual_mac(kRouterId, true)), Verdict::kForwarded);
+    EXPECT_EQ(verdict_of(frame, virtual_mac(kRouterId, false)), Verdict::kOtherHost);
+    EXPECT_EQ(verdict_of(frame, virtual_mac(kRouterId + 1, true)), Verdict::kOtherHost);
+    EXPECT_EQ(verdict_of(frame, {0, 0, 0x5e, 0, 3, kRouterId}), Verdict::kOtherHost);
+    EXPECT_EQ(verdict_of(frame, {0, 0, 0x5e, 0, 0, kRouterId}), Verdict::kOtherHost);
+    roles_.set_virtual_mac(burst_.in_port(), kRouterId, true, false);
+    EXPECT_EQ(verdict_of(frame, virtual_mac(kRouterId, true)), Verdict::kOtherHost);
+}
+
+TEST_F(ClassifyGroups, WhoIsNotActiveForwardsUnlessTheGroupIsStrict) {
+    const Bytes frame = test::ipv4(test::tcp());
+    roles_.set_silent(kGroup, true, true);
+    EXPECT_EQ(verdict_of(frame), Verdict::kForwarded);
+    roles_.set_refused(kGroup, false, true);
+    EXPECT_EQ(verdict_of(frame), Verdict::kForwarded) << "the other family's";
+    roles_.set_refused(kGroup + 1, true, true);
+    EXPECT_EQ(verdict_of(frame), Verdict::kForwarded) << "another group's";
+    roles_.set_refused(kGroup, true, true);
+    EXPECT_EQ(verdict_of(frame), Verdict::kNotActive);
+}
+
+TEST_F(ClassifyGroups, AdvertisementsAreTheMainCoresAsLongAsThereAreGroups) {
+    const Bytes frame = test::ipv4(Bytes(12, 0), {.protocol = 112});
+    const Mac to_all{0x01, 0, 0x5e, 0, 0, 0x12};
+    EXPECT_EQ(verdict_of(frame, to_all), Verdict::kPair);
+    EXPECT_EQ(verdict_of(frame), Verdict::kPair);
+    EXPECT_EQ(verdict_of(frame, {2, 0, 0, 0, 0, 9}), Verdict::kOtherHost);
+    roles_.set_has_groups(false);
+    EXPECT_EQ(verdict_of(frame, to_all), Verdict::kNoService);
 }
 
 }  // namespace
