@@ -169,6 +169,18 @@ struct Group {
     friend bool operator==(const Group&, const Group&) = default;
 };
 
+/// [pair]: the other instance, and how the two speak. Read at start only, but for the key's file.
+struct Pair {
+    std::vector<IpAddress> peers;   ///< the other instance, by one path or two; in the file's order
+    std::vector<IpAddress> locals;  ///< this one, path by path; empty: the kernel chooses
+    std::uint16_t port = 7117;      ///< UDP, on both
+    std::string key_file = "/etc/tandem/pair.key";
+    milliseconds interval{10};    ///< between heartbeats
+    milliseconds dead_after{50};  ///< silence that is death
+
+    friend bool operator==(const Pair&, const Pair&) = default;
+};
+
 /// [vip.NAME]: `listen = "203.0.113.10:80/tcp"`, ":8000-8999/tcp", ":*/udp", or a prefix.
 struct Vip {
     std::string name;
@@ -190,6 +202,7 @@ struct Config {
     std::vector<Port> ports;  ///< every list is sorted by name: the order in the file means nothing
     std::vector<Pool> pools;
     std::vector<Group> groups;
+    std::optional<Pair> pair;
     std::vector<Vip> vips;
 
     friend bool operator==(const Config&, const Config&) = default;

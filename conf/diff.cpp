@@ -64,6 +64,7 @@ std::vector<std::string> needs_restart(const Config& running, const Config& want
     compare_flows(running.flows, wanted.flows, names);
     if (running.control.state_dir != wanted.control.state_dir)
         names.emplace_back("control.state_dir");
+    if (running.pair != wanted.pair) names.emplace_back("pair");
     compare_ports(running.ports, wanted.ports, names);
     std::ranges::sort(names);
     return names;

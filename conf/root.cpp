@@ -10,6 +10,7 @@
 #include "conf/dataplane.h"
 #include "conf/flows.h"
 #include "conf/group.h"
+#include "conf/pair.h"
 #include "conf/pool.h"
 #include "conf/port.h"
 #include "conf/vip.h"
@@ -49,6 +50,7 @@ Config read_root(const toml::table& table, Report& report) {
     config.flows = read_flows(root);
     std::vector<Entry<Pool>> pools = read_pools(root, read_checks(root), config.flows);
     const std::vector<Entry<Group>> groups = read_groups(root, ports);
+    config.pair = read_pair(root);
     std::vector<Entry<Vip>> vips = read_vips(root, ports, pools, groups);
     root.finish();
     config.ports = values_of(std::move(ports));

@@ -105,7 +105,13 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
     if (plan.workers > 1) ports.value().set_rss_key(shared.flows().rss_key());
     const tables::FlowTimeouts timeouts = timeouts_of(config.flows);
     const Telemetry telemetry(shared.live(), shared.flows());
-    MainCore main_core(shared, ports.value(), timeouts);
+    std::optional<PeerLink> peer;
+    if (config.pair) {
+        Result<PeerLink> link = PeerLink::open(*config.pair, shared.fixed().peer);
+        if (!link) return link.error();
+        peer = std::move(link.value());
+    }
+    MainCore main_core(shared, ports.value(), timeouts, std::move(peer));
     if (Status status = main_core.prepare(); !status) return status;
 
     std::deque<pipeline::Worker> workers;

@@ -12,19 +12,22 @@ namespace tandem {
 
 namespace {
 constexpr int kTickMs = 1;
+constexpr std::size_t kPathsMax = 2;  ///< to the peer
 /// Memory that a worker has not given back yet makes a merge fail for moments, which is nobody's
 /// business. It is tried again, but not at every tick: others wait for the main core, too.
 constexpr Duration kMergePatience = std::chrono::seconds(1);
 constexpr Duration kMergeInterval = std::chrono::milliseconds(20);
 }  // namespace
 
-MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts)
+MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts,
+                   std::optional<PeerLink> peer)
     : shared_(shared),
       ports_(ports),
       plan_reader_(shared.plan().header().generations, shared.fixed().plan_reader),
       live_(shared.live(), shared.fixed().worker_readers),
       merger_(shared.live(), live_, ports.infos()),
       pair_(shared.fixed(), ports),
+      peer_(std::move(peer)),
       remembering_(std::ranges::max(timeouts.idle_s)) {}
 
 Status MainCore::prepare() {
@@ -60,9 +63,12 @@ void MainCore::run(const std::atomic<bool>& stop) {
 /// Sleeps until something happens, but at most a tick: workers and control do not ring.
 void MainCore::wait() const {
     if (busy_) return;
-    std::array<pollfd, 2 + tables::kPortsMax> wake;
+    std::array<pollfd, 2 + kPathsMax + tables::kPortsMax> wake;
     nfds_t count = 0;
     for (const pollfd& descriptor : shared_.descriptors()) wake[count++] = descriptor;
+    if (peer_) {
+        for (const int descriptor : peer_->descriptors()) wake[count++] = {descriptor, POLLIN, 0};
+    }
     for (const KernelTwin& twin : ports_.twins()) wake[count++] = {twin.fd(), POLLIN, 0};
     ::poll(wake.data(), count, kTickMs);
 }
@@ -72,6 +78,7 @@ void MainCore::step(Instant now) {
     shared_.fixed().now.store(coarse, std::memory_order_relaxed);
     shared_.flows().alive_at().store(coarse, std::memory_order_relaxed);
     pair_.step(now);
+    if (peer_) peer_->step(now, own_, pair_.workers_run());
     shared_.serve(now);
     if (coarse != settled_at_) let_slots_settle(coarse);
     follow_plan(now);
@@ -106,6 +113,7 @@ bool MainCore::merge(std::uint64_t plan_generation, Instant now) {
     }
     // The kernel is to leave a VIP's packets alone before workers take them, not after.
     follow_vips(*plan);
+    follow_digests(*plan, plan_generation);
     const Result<std::uint64_t> published = live_.publish(std::move(references.value()));
     merger_.published(published.has_value());
     if (!published) {
@@ -179,6 +187,19 @@ void MainCore::follow_vips(const tables::PlanView& plan) {
     if (vips == vips_) return;
     vips_ = std::move(vips);
     set_vips();
+}
+
+void MainCore::follow_digests(const tables::PlanView& plan, std::uint64_t plan_generation) {
+    const KeyedHash hash(plan.head->hash_key);
+    own_.plan_generation = plan_generation;
+    own_.config_revision = plan.head->config_revision;
+    own_.hash_key_id = hash.of_pair(0, 0);
+    own_.digest = plan.head->digest;
+    own_.pools.clear();
+    for (const tables::PlanPool& shared : plan.pools) {
+        const tables::PlanPool pool = tables::read_once(shared);
+        own_.pools.push_back({tables::pool_id(pool.name), pool.digest});
+    }
 }
 
 /// What fails is tried again every second, and said once.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/pair_link.h"
+#include "dataplane/peer_link.h"
 #include "dataplane/ports.h"
 #include "dataplane/shared_tables.h"
 #include "dataplane/tables/merge.h"
@@ -18,7 +19,9 @@ namespace tandem {
 
 class MainCore {
   public:
-    MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts);
+    /// `peer`: the other instance of a pair, if there is one.
+    MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts,
+             std::optional<PeerLink> peer);
 
     /// Makes the plan live that there is already, so that no worker ever sees what an earlier
     /// dataplane published: that speaks of its ports, not of ours. Before any worker runs.
@@ -35,6 +38,7 @@ class MainCore {
     Status publish_nothing();
     void report_unmerged(std::uint64_t plan_generation, const std::string& why, Instant now);
     void follow_vips(const tables::PlanView& plan);
+    void follow_digests(const tables::PlanView& plan, std::uint64_t plan_generation);
     void set_vips();
     void let_slots_settle(CoarseTime now);
     void count_flows(const tables::PlanView& plan, CoarseTime now);
@@ -47,6 +51,8 @@ class MainCore {
     tables::Publisher live_;
     tables::Merger merger_;
     PairLink pair_;
+    std::optional<PeerLink> peer_;
+    pair::Message own_;  ///< what heartbeats say
     std::vector<Prefix> vips_;
     bool vips_are_set_ = true;  ///< the kernel knows them, too
     CoarseTime remembering_;    ///< the longest of the flows' timeouts

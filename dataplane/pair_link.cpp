@@ -63,7 +63,6 @@ PairLink::PairLink(tables::LiveFixed& fixed, OpenPorts& ports)
       watch_(fixed.worker_count) {}
 
 pair::Routers::Numbers PairLink::follow(const tables::PlanView& plan, Instant now) {
-    has_groups_ = !plan.groups.empty();
     const pair::Routers::Numbers numbers = routers_.follow(plan, now);
     for (const tables::PlanGroup& shared : plan.groups) {
         const tables::PlanGroup group = tables::read_once(shared);
@@ -77,7 +76,6 @@ pair::Routers::Numbers PairLink::follow(const tables::PlanView& plan, Instant no
 }
 
 void PairLink::step(Instant now) {
-    if (!has_groups_) return;
     routers_.wake(now);
     hear(now);
     look_at_evidence(now);

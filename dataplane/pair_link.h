@@ -42,6 +42,8 @@ class PairLink {
     /// See Routers::follow.
     pair::Routers::Numbers follow(const tables::PlanView& plan, Instant now);
     void step(Instant now);
+    /// Whether this instance moves packets, as of the last step.
+    [[nodiscard]] bool workers_run() const { return workers_run_; }
     /// Gives up what this instance is active for, and waits until others have learnt of it. Workers
     /// are to run on meanwhile: they say so, and packets still come.
     void stop(Instant now);
@@ -61,7 +63,6 @@ class PairLink {
     Instant links_looked_at_{};
     bool workers_run_ = true;
     std::uint32_t links_down_ = 0;  ///< a bit a port
-    bool has_groups_ = false;
 };
 
 }  // namespace tandem

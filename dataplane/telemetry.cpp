@@ -71,6 +71,25 @@ int state(const char* /*command*/, const char* /*parameters*/, rte_tel_data* ans
     return 0;
 }
 
+int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
+    const std::lock_guard lock(guard);
+    if (live_region == nullptr) return -1;
+    const tables::PeerState& state = fixed().peer;
+    rte_tel_data_start_dict(answer);
+    const auto put = [&](const char* name, std::uint64_t value) {
+        rte_tel_data_add_dict_u64(answer, name, value);
+    };
+    put("configured", state.is_configured ? 1 : 0);
+    put("alive", state.is_alive ? 1 : 0);
+    put("same_tables", state.has_same_tables ? 1 : 0);
+    put("phi_milli", state.phi_milli);
+    put("sent", state.sent);
+    put("heard", state.heard);
+    put("refused", state.refused);
+    put("deaths", state.deaths);
+    return 0;
+}
+
 int flows(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
     const std::lock_guard lock(guard);
     if (live_region == nullptr) return -1;
@@ -121,6 +140,8 @@ Telemetry::Telemetry(const tables::Region& live, const tables::FlowMemory& memor
     rte_telemetry_register_cmd("/tandem/flows", flows,
                                "Remembered flows by state, and what became of others, over all "
                                "workers. Takes no parameters");
+    rte_telemetry_register_cmd("/tandem/peer", peer,
+                               "The other instance, as heartbeats say. Takes no parameters");
     rte_telemetry_register_cmd("/tandem/counters", counters,
                                "Packets by verdict, over all workers. Takes no parameters");
     rte_telemetry_register_cmd("/tandem/state", state,

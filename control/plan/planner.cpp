@@ -156,8 +156,7 @@ std::vector<Neighbour> Planner::neighbours() const {
     }
     for (const conf::Group& group : config_.groups) {
         for (const IpAddress& peer : group.peers) {
-            const std::optional<NextHop> hop = next_hop_to(peer, ports_);
-            if (hop) found.emplace(hop->port, hop->neighbour);
+            if (const auto way = way_to_peer(group, peer)) found.insert(*way);
         }
     }
     return {found.begin(), found.end()};
@@ -308,16 +307,17 @@ void Planner::add_vips(PlanContent& content) const {
     }
 }
 
-tables::PlanPeer Planner::peer_at(const IpAddress& address) const {
-    tables::PlanPeer peer;
-    peer.address = address;
-    const std::optional<NextHop> hop = next_hop_to(address, ports_);
-    if (!hop) return peer;
-    const auto mac = macs_.find({hop->port, hop->neighbour});
-    if (mac == macs_.end()) return peer;
-    peer.mac = mac->second;
-    peer.resolved = 1;
-    return peer;
+/// A link-local address is one of the group's link; others may be behind a gateway.
+std::optional<Neighbour> Planner::way_to_peer(const conf::Group& group,
+                                              const IpAddress& peer) const {
+    if (peer.is_link_local()) {
+        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
+        if (port == ports_.end()) return std::nullopt;
+        return Neighbour{port->port, peer};
+    }
+    const std::optional<NextHop> hop = next_hop_to(peer, ports_);
+    if (!hop) return std::nullopt;
+    return Neighbour{hop->port, hop->neighbour};
 }
 
 /// A group whose port the dataplane does not have is there all the same, without an address to
@@ -336,7 +336,13 @@ void Planner::add_groups(PlanContent& content) const {
         record.is_strict = group.is_strict;
         for (const IpAddress& peer : group.peers) {
             if (record.peer_count == record.peers.size()) break;
-            record.peers[record.peer_count++] = peer_at(peer);
+            tables::PlanPeer& planned = record.peers[record.peer_count++];
+            planned.address = peer;
+            const std::optional<Neighbour> way = way_to_peer(group, peer);
+            const auto mac = way ? macs_.find(*way) : macs_.end();
+            if (mac == macs_.end()) continue;
+            planned.mac = mac->second;
+            planned.resolved = 1;
         }
         const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
         if (port != ports_.end()) {

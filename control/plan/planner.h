@@ -105,7 +105,8 @@ class Planner {
                    std::vector<Moved>& moved);
     void add_vips(PlanContent& content) const;
     void add_groups(PlanContent& content) const;
-    [[nodiscard]] tables::PlanPeer peer_at(const IpAddress& address) const;
+    [[nodiscard]] std::optional<Neighbour> way_to_peer(const conf::Group& group,
+                                                       const IpAddress& peer) const;
     [[nodiscard]] std::vector<std::uint16_t> weights() const;
 
     HashKey key_;

@@ -40,6 +40,10 @@ struct IpAddress {
         std::memcpy(&mapped, bytes.data() + sizeof(zeros), sizeof(mapped));
         return zeros == 0 && mapped == kMappedWord;
     }
+    /// fe80::/10, RFC 4291 section 2.5.6: an address of one link.
+    [[nodiscard]] bool is_link_local() const {
+        return bytes[0] == 0xfe && (bytes[1] & 0xc0U) == 0x80;
+    }
     /// The last four bytes as they stand in a packet; meaningful if is_v4().
     [[nodiscard]] std::uint32_t v4_network_order() const {
         std::uint32_t value = 0;

@@ -43,10 +43,6 @@ IpAddress address_at(const std::uint8_t* at, std::size_t bytes) {
     return address;
 }
 
-bool is_link_local(const IpAddress& address) {  // fe80::/10, RFC 4291 section 2.5.6
-    return address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0U) == 0x80;
-}
-
 std::uint64_t pseudo_header(const IpAddress& source, const IpAddress& destination,
                             std::size_t length) {
     const std::size_t bytes = source.is_v4() ? 4 : sizeof(IpAddress);
@@ -170,7 +166,7 @@ std::variant<Advert, AdvertFault> read_advert(std::span<const std::uint8_t> ip_p
         advert.addresses.push_back(address_at(
             message.data() + kHeaderBytes + i * packet.address_bytes(), packet.address_bytes()));
     }
-    if (!packet.source.is_v4() && !is_link_local(advert.addresses[0])) {
+    if (!packet.source.is_v4() && !advert.addresses[0].is_link_local()) {
         return AdvertFault::kNotLinkLocal;
     }
     return advert;

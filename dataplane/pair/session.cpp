@@ -146,6 +146,12 @@ std::vector<SealingKey> Session::keys_of(const BootId& sender) const {
     return keys;
 }
 
+void Session::set_secrets(std::vector<PeerSecret> secrets) {
+    secrets_ = std::move(secrets);
+    sealing_ = SealingKey(first_of(secrets_), ours_);
+    if (peer_) peer_->keys = keys_of(peer_->id);
+}
+
 std::vector<std::uint8_t> Session::seal(Bytes payload) {
     return seal(payload, to_repeat_);
 }

@@ -84,6 +84,9 @@ class Session {
     /// For somebody who is not known: if it lives, it will be with its next datagram.
     [[nodiscard]] std::vector<std::uint8_t> answer(const Opened& question);
 
+    /// Others than so far. Who is known stays known, if it has one of them, too.
+    void set_secrets(std::vector<PeerSecret> secrets);
+
     [[nodiscard]] bool has_peer() const { return peer_.has_value(); }
 
   private:

@@ -111,6 +111,18 @@ struct PortInfo {
     bool netdev_is_twin = false;  ///< a TAP of ours, which needs the port's addresses from control
 };
 
+/// What is known of the other instance. main core: wo.
+struct alignas(kCacheLineBytes) PeerState {
+    std::atomic<bool> is_configured{false};
+    std::atomic<bool> is_alive{false};
+    std::atomic<bool> has_same_tables{false};  ///< by digest, as far as it has said
+    std::atomic<std::uint32_t> phi_milli{0};   ///< suspicion, in thousandths
+    std::atomic<std::uint64_t> sent{0};        ///< heartbeats
+    std::atomic<std::uint64_t> heard{0};
+    std::atomic<std::uint64_t> refused{0};  ///< datagrams that were not believed
+    std::atomic<std::uint64_t> deaths{0};
+};
+
 /// The part of the live region that is not versioned.
 struct LiveFixed {
     /// Whole seconds of CLOCK_MONOTONIC, kept by the main core for the workers.
@@ -120,6 +132,7 @@ struct LiveFixed {
     std::uint32_t worker_count = 0;
     std::array<PortInfo, kPortsMax> ports{};
     Roles roles;
+    PeerState peer;
     ReaderCell plan_reader;  ///< the main core's progress in the plan
     std::array<ReaderCell, kWorkersMax> worker_readers{};
     std::array<WorkerCounters, kWorkersMax> counters{};

@@ -20,11 +20,6 @@ OuterHeader outer_header(const PlanPool& pool, const PlanBackend& backend,
     return ipip_header(next_hop.mac, our_mac, pool.tunnel_source, host_bits, backend.address);
 }
 
-/// Unkeyed, so that every process has the same: names are the operator's own.
-std::uint64_t pool_id(const Name& name) {
-    return KeyedHash(HashKey{}).of_bytes(std::as_bytes(std::span(name.view())));
-}
-
 /// A pool's times and its earlier owners share a block; the second array begins a cache line.
 std::size_t times_bytes(const SlotMemory& memory) {
     return (memory.changed_at().size_bytes() + kCacheLineBytes - 1) / kCacheLineBytes *
@@ -68,6 +63,11 @@ void copy_slots(std::span<const Slot> slots, std::span<const CoarseTime> times,
 }
 
 }  // namespace
+
+/// Unkeyed, so that every process has the same: names are the operator's own.
+std::uint64_t pool_id(const Name& name) {
+    return KeyedHash(HashKey{}).of_bytes(std::as_bytes(std::span(name.view())));
+}
 
 Merger::Merger(Region& live_region, Publisher& live, std::span<const PortInfo> ports)
     : live_(&live), ports_(ports) {

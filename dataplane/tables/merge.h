@@ -19,6 +19,9 @@
 
 namespace tandem::tables {
 
+/// A pool's number in every generation and on every instance: of its name.
+std::uint64_t pool_id(const Name& name);
+
 /// What a pool's slots remember belongs to the pool's name, whatever becomes of other pools. Pools
 /// whose slots have not changed keep their live blocks, so a neighbour's new MAC copies no slot.
 class Merger {

@@ -26,8 +26,8 @@ def tandem(lab, index, priority, **group):
     backends = {VIP4: [n.ipv4 for n in lab.backends], VIP6: [n.ipv6 for n in lab.backends]}
     config = Config(lab.directory / node.name if index else lab.directory,
                     {f"web{i}": Service(vip, backends[vip]) for i, vip in enumerate((VIP4, VIP6))},
-                    group={"router_id": ROUTER_ID, "priority": priority, "interval": '"30ms"',
-                           **group})
+                    groups=[{"router_id": ROUTER_ID, "priority": priority, "interval": '"30ms"',
+                             **group}])
     return Tandem(lab, config, node)
 
 
@@ -74,6 +74,32 @@ def test_a_standby_takes_over_and_gives_back_without_a_failed_request(lab):
             wait_until(lambda: switch_port_of(lab, VIRTUAL_MAC4) == "lb", "the switch has learnt it")
             results = stream.stop()
         assert len(results) > 50 and not results.failed, results.failed[:5]
+
+
+def test_with_two_groups_both_instances_have_one_each_and_one_can_have_both(lab):
+    def instance(index, priorities):
+        built = tandem(lab, index, 100)
+        built.config.groups = [
+            {"name": f'"{name}"', "router_id": ROUTER_ID + i, "priority": priorities[i]}
+            for i, name in enumerate(("four", "six"))]
+        built.config.services["web0"].group, built.config.services["web1"].group = "four", "six"
+        return built
+
+    with instance(0, (200, 100)) as first, instance(1, (100, 200)) as second:
+        wait_role(first, "active", families=[4])
+        wait_role(second, "active", families=[6])
+        wait_until(lambda: switch_port_of(lab, VIRTUAL_MAC4) == "lb", "the first has IPv4")
+        six = f"00:00:5e:00:02:{ROUTER_ID + 1:02x}"
+        wait_until(lambda: switch_port_of(lab, six) == "lb2", "the second has IPv6")
+        wait_answers(lab)
+        before = log_end(first)
+        second.dataplane.kill()
+        wait_role(first, "active", before, families=[6])
+        wait_answers(lab)
+        second.control.stop()
+        second.start_dataplane()
+        second.start_control()
+        wait_role(first, "backup", before, families=[6])
 
 
 def test_a_standby_takes_over_from_one_that_was_killed(lab):
@@ -123,7 +149,7 @@ def test_keepalived_and_tandem_take_over_from_each_other(lab, family):
         wait_until(lambda: not other.is_active(), "keepalived has given way again")
         # A lower one waits, and takes over from a keepalived that is gone.
         before = log_end(instance)
-        instance.config.group["priority"] = 100
+        instance.config.groups[0]["priority"] = 100
         instance.reload(instance.config)
         wait_role(instance, "backup", before, families=[family])
         wait_until(other.is_active, "the higher one preempts")

@@ -31,6 +31,8 @@ class Service:
     mode: str = "ipip"
     on_down: str = "rehash"
     settings: dict = field(default_factory=dict)  # of the pool, beside these: key -> TOML value
+    protocol: str = "tcp"
+    group: str = ""  # of several
 
 
 @dataclass
@@ -47,7 +49,8 @@ class Config:
     fall: int = 2
     established_s: int = 900  # how long a silent flow is remembered, and a transition lasts
     flows_per_worker: int = 100_000
-    group: dict = field(default_factory=dict)  # of all VIPs, key -> TOML value; none: no group
+    groups: list = field(default_factory=list)  # of dicts, key -> TOML value
+    pair: dict = field(default_factory=dict)  # key -> TOML value; none: no such section
 
     @property
     def detection_ms(self):
@@ -70,8 +73,10 @@ class Config:
             f'device = "{self.device}"',
             f"address = {json.dumps(self.addresses)}",
             f"gateway = {json.dumps(self.gateways)}",
-            *(("", "[[group]]", *(f"{key} = {value}" for key, value in self.group.items()))
-              if self.group else ()),
+            *(line for group in self.groups for line in (
+                "", "[[group]]", *(f"{key} = {value}" for key, value in group.items()))),
+            *(("", "[pair]", *(f"{key} = {value}" for key, value in self.pair.items()))
+              if self.pair else ()),
             "",
             "[check.web]",
             'type = "http"',
@@ -90,8 +95,9 @@ class Config:
                 "backends = [" + ", ".join(map(backend_text, service.backends)) + "]",
                 "",
                 f"[vip.{name}]",
-                f'listen = "{endpoint(service.vip)}/tcp"',
-                f'pool = "{name}"')),
+                f'listen = "{endpoint(service.vip)}/{service.protocol}"',
+                f'pool = "{name}"',
+                *([f'group = "{service.group}"'] if service.group else []))),
             ""])
 
 

@@ -48,7 +48,7 @@ std::set<std::string> keys_in(const toml::table& file) {
     for (const auto& [key, value] : file) {
         const std::string kind(key.str());
         keys.insert(kind);
-        if (kind == "dataplane" || kind == "flows" || kind == "control") {
+        if (kind == "dataplane" || kind == "flows" || kind == "control" || kind == "pair") {
             add_keys(kind, value, keys);
             continue;
         }
@@ -102,6 +102,10 @@ TEST(Examples, TheCompleteOneShowsTheDefaults) {
     EXPECT_EQ(dataplane, Dataplane{});
     EXPECT_EQ(config.control, Control{});
     EXPECT_EQ(config.flows, Flows{});
+    Pair pair = config.pair.value_or(Pair{});
+    pair.peers.clear();
+    pair.locals.clear();
+    EXPECT_EQ(pair, Pair{});
     Check check = config.pools.at(1).check;
     check.type = Check{}.type;
     check.path = Check{}.path;

@@ -197,7 +197,7 @@ class PlannerGroups : public PlannerTest {
         edge.interval = conf::milliseconds(30);
         edge.mac = conf::GroupMac::kPort;
         edge.is_strict = true;
-        edge.peers = {ip("10.0.0.2"), ip("10.0.0.3")};
+        edge.peers = {ip("10.0.0.2"), ip("10.0.0.3"), ip("fe80::2")};
         config_.groups = {edge};
         config_.vips[0].group = "edge";
     }
@@ -229,12 +229,14 @@ TEST_F(PlannerGroups, ArePlannedWithAddressesToSpeakFromAndPeersToSpeakTo) {
     EXPECT_EQ(group.sums_pseudo_header, 1);
     EXPECT_EQ(group.source_v4, ip("10.0.0.1"));
     EXPECT_EQ(group.source_v6, ip("fe80::11:22ff:fe33:4455"));
-    ASSERT_EQ(group.peer_count, 2);
+    ASSERT_EQ(group.peer_count, 3);
     EXPECT_EQ(group.peers[0].resolved, 0);
     EXPECT_EQ(group.peers[1].resolved, 1);
     EXPECT_EQ(group.peers[1].mac[5], 3);
     const std::vector<Neighbour> wanted = planner_.neighbours();
-    EXPECT_NE(std::ranges::find(wanted, Neighbour{4, ip("10.0.0.2")}), wanted.end());
+    for (const char* peer : {"10.0.0.2", "10.0.0.3", "fe80::2"}) {
+        EXPECT_NE(std::ranges::find(wanted, Neighbour{4, ip(peer)}), wanted.end()) << peer;
+    }
 }
 
 TEST_F(PlannerGroups, OfAPortThatIsNotThereHaveNoAddressToSpeakFrom) {

@@ -31,7 +31,7 @@ OpenPorts open_ports(std::size_t count, std::uint16_t workers = 1) {
 /// One start of a dataplane.
 struct Dataplane {
     Dataplane(SharedTables tables, std::size_t port_count)
-        : shared(std::move(tables)), ports(open_ports(port_count)), core(shared, ports, {}) {}
+        : shared(std::move(tables)), ports(open_ports(port_count)), core(shared, ports, {}, {}) {}
 
     LiveView live() {
         LiveView view;

@@ -1,0 +1,59 @@
+// What instances say to each other inside the envelope of session.h: a heartbeat always, records of
+// the stream if there are any. Pure.
+//
+// A message is a row of fields, each a tag, a length and so many bytes, numbers in network order. A
+// reader steps over tags that it does not know, so that a later release may say more; what an
+// earlier one must not misunderstand needs another version of the envelope.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "dataplane/pair/stream.h"
+
+namespace tandem::pair {
+
+/// The table of one pool, as control has computed it.
+struct PoolDigest {
+    std::uint64_t pool = 0;  ///< of its name
+    std::uint64_t digest = 0;
+
+    friend bool operator==(const PoolDigest&, const PoolDigest&) = default;
+};
+inline constexpr std::size_t kPoolDigestsMax = 64;  ///< of a message
+
+struct Acknowledgement {
+    std::uint32_t epoch = 0;
+    std::uint64_t next = 0;  ///< everything before it has come
+
+    friend bool operator==(const Acknowledgement&, const Acknowledgement&) = default;
+};
+
+struct Message {
+    // The heartbeat.
+    std::uint64_t plan_generation = 0;
+    std::uint64_t config_revision = 0;
+    std::uint64_t hash_key_id = 0;  ///< of the key of the table function: digests of others differ
+    std::uint64_t digest = 0;       ///< over all pools
+    std::uint32_t interval_us = 0;  ///< to the next heartbeat
+    bool is_fit = false;            ///< its workers move packets
+    /// Some of them, in turn; none beside a batch, there is no room for both.
+    std::vector<PoolDigest> pools;
+
+    std::optional<Acknowledgement> acknowledgement;
+    std::optional<Batch> batch;
+
+    friend bool operator==(const Message&, const Message&) = default;
+};
+
+/// How many bytes records may take in a message (StreamSender::next).
+inline constexpr std::size_t kBatchRoom = 1280;
+
+/// At most kPayloadMax bytes.
+std::vector<std::uint8_t> encode(const Message& message);
+/// nullopt: lengths contradict each other, or there is no heartbeat in it.
+std::optional<Message> decode(std::span<const std::uint8_t> bytes);
+
+}  // namespace tandem::pair

@@ -1,0 +1,297 @@
+#include "dataplane/peer_link.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "dataplane/base/check.h"
+#include "dataplane/pair_key.h"
+
+namespace tandem {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Duration kTryInterval = seconds(1);
+constexpr Duration kKeyInterval = seconds(1);
+/// Whoever is not known makes us derive a key: so many datagrams of a path are read at a step.
+constexpr int kDatagramsAtOnce = 16;
+constexpr Duration kAnswerInterval = milliseconds(5);
+/// Views of health differ for moments all the time.
+constexpr Duration kDifferencePatience = seconds(1);
+constexpr std::size_t kDatagramBytesMax = 2048;
+
+template <class Bytes>
+Bytes random_bits() {
+    Bytes bits;
+    CHECK(::getrandom(&bits, sizeof(bits), 0) == static_cast<ssize_t>(sizeof(bits)));
+    return bits;
+}
+
+struct SocketAddress {
+    sockaddr_storage storage{};
+    socklen_t length = 0;
+};
+
+SocketAddress socket_address(const IpAddress& address, std::uint16_t port) {
+    SocketAddress made;
+    if (address.is_v4()) {
+        auto* four = reinterpret_cast<sockaddr_in*>(&made.storage);
+        four->sin_family = AF_INET;
+        four->sin_port = htons(port);
+        four->sin_addr.s_addr = address.v4_network_order();
+        made.length = sizeof(*four);
+    } else {
+        auto* six = reinterpret_cast<sockaddr_in6*>(&made.storage);
+        six->sin6_family = AF_INET6;
+        six->sin6_port = htons(port);
+        std::ranges::copy(address.bytes, six->sin6_addr.s6_addr);
+        made.length = sizeof(*six);
+    }
+    return made;
+}
+
+/// When the kernel took a datagram from the wire; `now` if it does not say. Its clock is another
+/// one.
+Instant received_at(msghdr& message, Instant now) {
+    for (cmsghdr* control = CMSG_FIRSTHDR(&message); control != nullptr;
+         control = CMSG_NXTHDR(&message, control)) {
+        if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_TIMESTAMPNS) continue;
+        timespec stamp{};
+        std::memcpy(&stamp, CMSG_DATA(control), sizeof(stamp));
+        timespec real{};
+        ::clock_gettime(CLOCK_REALTIME, &real);
+        const Duration age = seconds(real.tv_sec - stamp.tv_sec) +
+                             std::chrono::nanoseconds(real.tv_nsec - stamp.tv_nsec);
+        return now - std::clamp<Duration>(age, Duration{}, seconds(1));
+    }
+    return now;
+}
+
+}  // namespace
+
+Result<PeerLink> PeerLink::open(const conf::Pair& settings, tables::PeerState& state) {
+    Result<std::vector<pair::PeerSecret>> secrets = read_pair_key(settings.key_file);
+    if (!secrets) return secrets.error();
+    return PeerLink(settings, std::move(secrets.value()), state);
+}
+
+PeerLink::PeerLink(const conf::Pair& settings, std::vector<pair::PeerSecret> secrets,
+                   tables::PeerState& state)
+    : settings_(settings),
+      state_(&state),
+      session_(std::move(secrets), random_bits<pair::BootId>(), random_bits<HashKey>()),
+      suspicion_({.interval = settings.interval, .bound = settings.dead_after, .phi_max = 0}) {
+    for (std::size_t i = 0; i < settings.peers.size(); ++i) {
+        const IpAddress any =
+            settings.peers[i].is_v4() ? IpAddress::from_v4({0, 0, 0, 0}) : IpAddress{};
+        paths_.push_back({.peer = settings.peers[i],
+                          .local = settings.locals.empty() ? any : settings.locals[i]});
+    }
+    state_->is_configured.store(true, std::memory_order_relaxed);
+    struct stat file {};
+    if (::stat(settings_.key_file.c_str(), &file) == 0) key_changed_at_ = file.st_mtim;
+}
+
+std::vector<int> PeerLink::descriptors() const {
+    std::vector<int> descriptors;
+    for (const Path& path : paths_) descriptors.push_back(path.socket.get());
+    return descriptors;
+}
+
+Status PeerLink::open_path(Path& path) const {
+    FileDescriptor socket(::socket(path.peer.is_v4() ? AF_INET : AF_INET6,
+                                   SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket.is_open()) return errno_error("cannot make a UDP socket");
+    const int on = 1;
+    // Both paths may begin at any address; each hears its own peer only, for it is connected.
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+    const SocketAddress local = socket_address(path.local, settings_.port);
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&local.storage), local.length) !=
+        0) {
+        return errno_error(
+            fmt::format("cannot listen at {}, UDP port {}", path.local.str(), settings_.port));
+    }
+    const SocketAddress peer = socket_address(path.peer, settings_.port);
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&peer.storage), peer.length) !=
+        0) {
+        return errno_error("there is no way to the peer " + path.peer.str());
+    }
+    path.socket = std::move(socket);
+    return Nothing{};
+}
+
+void PeerLink::keep_open(Path& path, Instant now) {
+    if (path.socket.is_open() || now < path.next_try) return;
+    path.next_try = now + kTryInterval;
+    const Status opened = open_path(path);
+    if (opened) {
+        spdlog::info("peer: speaks to {} from {}, UDP port {}", path.peer.str(), path.local.str(),
+                     settings_.port);
+        path.trouble.clear();
+    } else if (path.trouble != opened.error().message) {
+        path.trouble = opened.error().message;
+        spdlog::warn("peer: {}; tried again every second", path.trouble);
+    }
+}
+
+void PeerLink::step(Instant now, const pair::Message& own, bool is_fit) {
+    follow_key(now);
+    // What we did not look at is no silence.
+    const bool was_away = stepped_at_ != Instant{} && now - stepped_at_ > settings_.interval;
+    stepped_at_ = now;
+    if (was_away) suspicion_.excuse(now);
+    for (Path& path : paths_) {
+        keep_open(path, now);
+        if (path.socket.is_open()) hear(path, now);
+    }
+    judge(now);
+    compare(own, now);
+    if (is_fit && now >= next_heartbeat_) speak(now, own);
+}
+
+void PeerLink::hear(Path& path, Instant now) {
+    for (int i = 0; i < kDatagramsAtOnce; ++i) {
+        std::array<std::uint8_t, kDatagramBytesMax> buffer;
+        alignas(cmsghdr) std::array<std::byte, 128> control;
+        iovec part{buffer.data(), buffer.size()};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        const ssize_t length = ::recvmsg(path.socket.get(), &message, 0);
+        // An error may be an ICMP message of the peer's machine; the next call goes on.
+        if (length < 0) {
+            if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+            continue;
+        }
+        believe(path, std::span(buffer).first(static_cast<std::size_t>(length)),
+                received_at(message, now), now);
+    }
+}
+
+void PeerLink::believe(Path& path, std::span<const std::uint8_t> datagram, Instant at,
+                       Instant now) {
+    const std::variant<pair::Opened, pair::Refusal> result = session_.open(datagram);
+    if (const pair::Refusal* refusal = std::get_if<pair::Refusal>(&result)) {
+        tables::add(state_->refused, 1);
+        // Once of each kind; the counter goes on.
+        if (refused_[static_cast<std::size_t>(*refusal)]++ == 0) {
+            spdlog::warn("peer: a datagram from {} is refused: {}", path.peer.str(),
+                         name_of(*refusal));
+        }
+        return;
+    }
+    const auto& opened = std::get<pair::Opened>(result);
+    if (!opened.is_known) {
+        if (now - answered_at_ < kAnswerInterval) return;
+        answered_at_ = now;
+        send(path, session_.answer(opened));
+        return;
+    }
+    const std::optional<pair::Message> message = pair::decode(opened.payload);
+    if (!message) return;  // it only answered, or is of a release that this one does not understand
+    suspicion_.heard(at);
+    tables::add(state_->heard, 1);
+    if (!heard_ || opened.is_new) {
+        spdlog::info("peer: alive at {}, its configuration has revision {}", path.peer.str(),
+                     message->config_revision);
+    }
+    heard_ = message;
+    state_->is_alive.store(true, std::memory_order_relaxed);
+}
+
+void PeerLink::judge(Instant now) {
+    state_->phi_milli.store(
+        static_cast<std::uint32_t>(std::min(suspicion_.phi(now), 1000.0) * 1000),
+        std::memory_order_relaxed);
+    if (!heard_ || !suspicion_.is_dead(now)) return;
+    spdlog::warn("peer: not heard for {} ms: taken for dead", settings_.dead_after.count());
+    heard_.reset();
+    differs_since_.reset();
+    difference_is_said_ = false;
+    tables::add(state_->deaths, 1);
+    state_->is_alive.store(false, std::memory_order_relaxed);
+    state_->has_same_tables.store(false, std::memory_order_relaxed);
+}
+
+/// Equal tables are an optimisation; that they stay different is worth a line.
+void PeerLink::compare(const pair::Message& own, Instant now) {
+    if (!heard_) return;
+    const bool same = heard_->hash_key_id == own.hash_key_id && heard_->digest == own.digest;
+    state_->has_same_tables.store(same, std::memory_order_relaxed);
+    if (same) {
+        if (std::exchange(difference_is_said_, false)) spdlog::info("peer: has our tables again");
+        differs_since_.reset();
+        return;
+    }
+    if (!differs_since_) differs_since_ = now;
+    if (difference_is_said_ || now - *differs_since_ < kDifferencePatience) return;
+    difference_is_said_ = true;
+    if (heard_->hash_key_id != own.hash_key_id) {
+        spdlog::warn("peer: its tables have another hash key");
+        return;
+    }
+    std::size_t others = 0;
+    for (const pair::PoolDigest& pool : heard_->pools) {
+        const auto ours = std::ranges::find(own.pools, pool.pool, &pair::PoolDigest::pool);
+        if (ours == own.pools.end() || ours->digest != pool.digest) ++others;
+    }
+    spdlog::warn("peer: its tables differ from ours for {} s, in {} of the {} pools it has named",
+                 std::chrono::duration_cast<seconds>(kDifferencePatience).count(), others,
+                 heard_->pools.size());
+}
+
+void PeerLink::speak(Instant now, const pair::Message& own) {
+    next_heartbeat_ = std::max(next_heartbeat_ + settings_.interval, now);
+    pair::Message message = own;
+    message.interval_us = static_cast<std::uint32_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(settings_.interval).count());
+    message.is_fit = true;
+    message.pools.clear();
+    for (std::size_t i = 0; i < std::min(own.pools.size(), pair::kPoolDigestsMax); ++i) {
+        message.pools.push_back(own.pools[next_pool_++ % own.pools.size()]);
+    }
+    const std::vector<std::uint8_t> payload = encode(message);
+    // Sealed anew for each path: the same datagram twice would be a replayed one.
+    for (const Path& path : paths_) {
+        if (path.socket.is_open()) send(path, session_.seal(payload));
+    }
+    tables::add(state_->sent, 1);
+}
+
+/// What is not sent is as good as lost on the way.
+void PeerLink::send(const Path& path, std::span<const std::uint8_t> datagram) {
+    static_cast<void>(::send(path.socket.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL));
+}
+
+void PeerLink::follow_key(Instant now) {
+    if (now - key_looked_at_ < kKeyInterval) return;
+    key_looked_at_ = now;
+    struct stat file {};
+    if (::stat(settings_.key_file.c_str(), &file) != 0) return;
+    if (file.st_mtim.tv_sec == key_changed_at_.tv_sec &&
+        file.st_mtim.tv_nsec == key_changed_at_.tv_nsec) {
+        return;
+    }
+    key_changed_at_ = file.st_mtim;
+    Result<std::vector<pair::PeerSecret>> secrets = read_pair_key(settings_.key_file);
+    if (!secrets) {
+        spdlog::error("{}; the key before it stays in use", secrets.error().message);
+        return;
+    }
+    spdlog::info("peer: the key's file has changed, and is used from now on: {} key{}",
+                 secrets.value().size(), secrets.value().size() == 1 ? "" : "s");
+    session_.set_secrets(std::move(secrets.value()));
+}
+
+}  // namespace tandem

@@ -1,0 +1,70 @@
+// The channel to the other instance: heartbeats over one or two paths, and what they say of it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "conf/config.h"
+#include "dataplane/base/file_descriptor.h"
+#include "dataplane/base/result.h"
+#include "dataplane/pair/message.h"
+#include "dataplane/pair/session.h"
+#include "dataplane/pair/suspicion.h"
+#include "dataplane/tables/live.h"
+
+namespace tandem {
+
+class PeerLink {
+  public:
+    /// Errors: the key's file cannot be used. A path that is not there yet is tried again later.
+    static Result<PeerLink> open(const conf::Pair& settings, tables::PeerState& state);
+
+    /// Hears, judges and, if this instance is fit, speaks: `own` is what it says of itself.
+    void step(Instant now, const pair::Message& own, bool is_fit);
+
+    /// For poll(); one that is not open is -1.
+    [[nodiscard]] std::vector<int> descriptors() const;
+
+  private:
+    struct Path {
+        IpAddress peer;
+        IpAddress local;  ///< all 0: the kernel chooses
+        FileDescriptor socket{-1};
+        Instant next_try{};
+        std::string trouble{};  ///< said already
+    };
+
+    PeerLink(const conf::Pair& settings, std::vector<pair::PeerSecret> secrets,
+             tables::PeerState& state);
+    void keep_open(Path& path, Instant now);
+    Status open_path(Path& path) const;
+    void hear(Path& path, Instant now);
+    void believe(Path& path, std::span<const std::uint8_t> datagram, Instant at, Instant now);
+    void judge(Instant now);
+    void compare(const pair::Message& own, Instant now);
+    void speak(Instant now, const pair::Message& own);
+    void send(const Path& path, std::span<const std::uint8_t> datagram);
+    void follow_key(Instant now);
+
+    conf::Pair settings_;
+    tables::PeerState* state_;
+    std::vector<Path> paths_;
+    pair::Session session_;
+    pair::Suspicion suspicion_;
+    std::optional<pair::Message> heard_;  ///< the last of its life; nullopt: none, or it is dead
+    std::array<std::uint64_t, pair::kRefusalCount> refused_{};
+    Instant stepped_at_{};
+    Instant next_heartbeat_{};
+    Instant answered_at_{};
+    Instant key_looked_at_{};
+    timespec key_changed_at_{};
+    std::size_t next_pool_ = 0;  ///< whose digest is said next
+    std::optional<Instant> differs_since_;
+    bool difference_is_said_ = false;
+};
+
+}  // namespace tandem

@@ -1,0 +1,135 @@
+"""The channel between two instances: heartbeats that nobody else can make, and a key that can be
+exchanged."""
+import re
+
+import client
+import nginx
+import pytest
+from lab import SUPPORT, VIP4, Lab, wait_until
+from tandem import Config, Service, Tandem
+
+PORT = 7117
+KEYS = ["1" * 64, "2" * 64]
+
+
+@pytest.fixture
+def lab():
+    with Lab(backends=2, balancers=2) as built:
+        built.nginx = nginx.start_all(built)
+        yield built
+
+
+def write_key(path, *keys, mode=0o600):
+    new = path.with_suffix(".new")
+    new.write_text("".join(f"{key}\n" for key in keys))
+    new.chmod(mode)
+    new.rename(path)
+
+
+def instance(lab, index, keys=KEYS[:1], **pair):
+    node, other = lab.balancers[index], lab.balancers[1 - index]
+    directory = lab.directory / f"peer{index}"
+    directory.mkdir()
+    key_file = directory / "pair.key"
+    write_key(key_file, *keys)
+    config = Config(directory, {"web": Service(VIP4, [n.ipv4 for n in lab.backends])},
+                    groups=[{"router_id": 51, "priority": 200 - 100 * index}],
+                    pair={"peer": f'"{other.ipv4}"', "local": f'"{node.ipv4}"',
+                          "key_file": f'"{key_file}"', "dead_after": '"200ms"', **pair})
+    built = Tandem(lab, config, node)
+    built.key_file = key_file
+    return built
+
+
+def state(tandem):
+    return tandem.telemetry("/tandem/peer")
+
+
+def wait_alive(*instances):
+    for each in instances:
+        each.dataplane.wait_for_log(re.compile("peer: alive"))
+        wait_until(lambda: state(each)["alive"] == 1, "the peer is alive")
+
+
+def test_instances_hear_each_other_and_notice_a_death_and_a_return(lab):
+    with instance(lab, 0) as first, instance(lab, 1) as second:
+        wait_alive(first, second)
+        heard = state(first)["heard"]
+        wait_until(lambda: state(first)["heard"] > heard + 50, "heartbeats go on")
+        assert state(first)["deaths"] == 0 and state(first)["refused"] == 0
+        second.dataplane.kill()
+        first.dataplane.wait_for_log(re.compile("peer: not heard for 200 ms"))
+        assert state(first)["alive"] == 0 and state(first)["deaths"] == 1
+        since = len(first.dataplane.text())
+        second.start_dataplane()
+        first.dataplane.wait_for_log(re.compile("peer: alive"), since)
+        wait_alive(first, second)
+
+
+def test_a_cut_of_the_channel_alone_changes_no_role_and_harms_nothing(lab):
+    with instance(lab, 0) as first, instance(lab, 1) as second:
+        wait_alive(first, second)
+        first.wait_serving(VIP4, lab.backends)
+        roles = len(first.dataplane.text()), len(second.dataplane.text())
+        with client.Stream(lab, VIP4, rate=100) as stream:
+            # What the kernel sends; what workers send goes on.
+            lab.balancers[1].run("ip", "route", "add", "blackhole", f"{lab.balancers[0].ipv4}/32")
+            first.dataplane.wait_for_log(re.compile("peer: not heard for"))
+            lab.balancers[1].run("ip", "route", "del", "blackhole", f"{lab.balancers[0].ipv4}/32")
+            wait_until(lambda: len(stream.results()) > 100, "requests meanwhile")
+            wait_alive(first, second)
+            assert not stream.stop().failed
+        for tandem, since in zip((first, second), roles):
+            assert not re.search(r"group \S+: \w+ for", tandem.dataplane.text()[since:])
+
+
+def test_what_a_stranger_sends_changes_nothing_and_is_counted(lab):
+    with instance(lab, 0) as first, instance(lab, 1) as second:
+        wait_alive(first, second)
+        before = state(first)
+        # From the peer's machine and port, or the kernel would not even hand it over.
+        lab.balancers[1].run(client.PYTHON, SUPPORT / "hostile_peer.py", lab.balancers[1].ipv4,
+                             lab.balancers[0].ipv4, str(PORT))
+        wait_until(lambda: state(first)["refused"] >= before["refused"] + 300, "all are refused")
+        heard = state(first)["heard"]
+        wait_until(lambda: state(first)["heard"] > heard + 20, "the peer is heard as before")
+        assert state(first)["alive"] == 1 and state(first)["deaths"] == 0
+        for why in ("truncated", "not_ours", "version", "forged", "replayed"):
+            first.dataplane.wait_for_log(re.compile(f"is refused: {why}"))
+
+
+def test_a_key_is_exchanged_without_a_heartbeat_lost_and_another_one_is_refused(lab):
+    with instance(lab, 0) as first, instance(lab, 1) as second:
+        wait_alive(first, second)
+        for keys in (KEYS, KEYS[::-1], KEYS[1:]):  # as the example file says
+            for each in (first, second):
+                since = len(each.dataplane.text())
+                write_key(each.key_file, *keys)
+                each.dataplane.wait_for_log(re.compile("the key's file has changed"), since)
+        heard = state(first)["heard"], state(second)["heard"]
+        wait_until(lambda: state(first)["heard"] > heard[0] + 20
+                   and state(second)["heard"] > heard[1] + 20, "they still hear each other")
+        assert state(first)["deaths"] == state(second)["deaths"] == 0
+
+        write_key(second.key_file, KEYS[0], mode=0o640)
+        second.dataplane.wait_for_log(re.compile("others than its owner may use .* stays in use"))
+        assert state(first)["alive"] == 1
+        write_key(second.key_file, KEYS[0])
+        first.dataplane.wait_for_log(re.compile("is refused: forged"))
+        wait_until(lambda: state(first)["alive"] == 0, "who has another key is nobody")
+
+
+@pytest.mark.parametrize("text,complaint", [
+    (None, "openssl rand -hex 32"), ("abc\n", r"pair.key:1: a key is 64 hexadecimal digits"),
+    ("", "holds 0 keys"), ("\n".join([KEYS[0], KEYS[1], "3" * 64]), "holds 3 keys")])
+def test_without_a_key_it_does_not_start_and_says_what_to_do(lab, text, complaint):
+    tandem = instance(lab, 0)
+    tandem.write(tandem.config)
+    if text is None:
+        tandem.key_file.unlink()
+    else:
+        tandem.key_file.write_text(text)
+    tandem.start_dataplane()
+    wait_until(lambda: not tandem.dataplane.running, "its end")
+    assert tandem.dataplane.popen.returncode == 1
+    assert re.search(complaint, tandem.dataplane.text())

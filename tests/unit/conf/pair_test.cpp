@@ -1,0 +1,73 @@
+// What the file says of the other instance: [pair].
+#include <gtest/gtest.h>
+
+#include "conf/diff.h"
+#include "tests/unit/conf/loading.h"
+
+namespace tandem::conf {
+namespace {
+
+using test::errors_in;
+using test::load;
+using test::Strings;
+using test::with_section;
+
+Pair pair_of(std::string_view lines) {
+    return load(with_section("[pair]", lines)).pair.value_or(Pair{});
+}
+
+Strings pair_errors(std::string_view lines) {
+    return errors_in(with_section("[pair]", lines));
+}
+
+TEST(PairSection, IsAbsentByDefaultAndNeedsOneKey) {
+    EXPECT_FALSE(load(std::string(test::kPort)).pair);
+    const Pair pair = pair_of("peer = \"10.9.0.2\"\n");
+    EXPECT_EQ(pair.peers, std::vector{*IpAddress::parse("10.9.0.2")});
+    EXPECT_TRUE(pair.locals.empty());
+    EXPECT_EQ(pair.port, 7117);
+    EXPECT_EQ(pair.key_file, "/etc/tandem/pair.key");
+    EXPECT_EQ(pair.interval, milliseconds{10});
+    EXPECT_EQ(pair.dead_after, milliseconds{50});
+}
+
+TEST(PairSection, TakesEveryKey) {
+    const Pair pair = pair_of(
+        "peer = [\"10.9.0.2\", \"fd00::2\"]\nlocal = [\"10.9.0.1\", \"fd00::1\"]\nport = 1\n"
+        "key_file = \"/k\"\ninterval = \"100ms\"\ndead_after = \"1s\"\n");
+    EXPECT_EQ(pair.peers[1], *IpAddress::parse("fd00::2"));
+    EXPECT_EQ(pair.locals[0], *IpAddress::parse("10.9.0.1"));
+    EXPECT_EQ(pair.port, 1);
+    EXPECT_EQ(pair.key_file, "/k");
+    EXPECT_EQ(pair.interval, milliseconds{100});
+    EXPECT_EQ(pair.dead_after, milliseconds{1000});
+}
+
+TEST(PairSection, SaysWhatIsWrong) {
+    const auto has = [](const Strings& errors, std::string_view text) {
+        return errors.size() == 1 && errors[0].find(text) != std::string::npos;
+    };
+    const std::string peer = "peer = \"10.9.0.2\"\n";
+    EXPECT_TRUE(has(pair_errors("port = 7\n"), "pair.peer"));
+    EXPECT_TRUE(has(pair_errors("peer = \"lb2\"\n"), "pair.peer"));
+    EXPECT_TRUE(has(pair_errors("peer = [\"10.9.0.2\", \"10.9.0.3\", \"10.9.0.4\"]\n"),
+                    "there are 3 addresses; the most is 2"));
+    EXPECT_TRUE(has(pair_errors("peer = [\"10.9.0.2\", \"10.9.0.2\"]\n"), "the same address"));
+    EXPECT_TRUE(has(pair_errors(peer + "local = [\"10.9.0.1\", \"10.8.0.1\"]\n"),
+                    "there are 2 addresses, and 1 of the peer"));
+    EXPECT_TRUE(has(pair_errors(peer + "local = \"10.9.0.2\"\n"), "is the peer's address"));
+    EXPECT_TRUE(has(pair_errors(peer + "local = \"fd00::1\"\n"), "of another family"));
+    EXPECT_TRUE(has(pair_errors(peer + "interval = \"20ms\"\n"), "less than 3 intervals of 20ms"));
+    EXPECT_TRUE(has(pair_errors(peer + "key_file = \"relative\"\n"), "pair.key_file"));
+    EXPECT_TRUE(has(pair_errors(peer + "pear = 1\n"), "pair.pear"));
+}
+
+TEST(PairSection, NeedsARestart) {
+    const Config without = load(std::string(test::kPort));
+    const Config with = load(with_section("[pair]", "peer = \"10.9.0.2\"\n"));
+    EXPECT_EQ(needs_restart(without, with), Strings{"pair"});
+    EXPECT_EQ(needs_restart(with, with), Strings{});
+}
+
+}  // namespace
+}  // namespace tandem::conf
