@@ -223,6 +223,12 @@ void Control::watch_neighbours() {
     for (const health::Identity& backend : planner_.unreachable()) {
         spdlog::warn("{} is on no port's network, and there is no gateway", name_of(backend));
     }
+    for (const std::string& group : planner_.speechless()) {
+        spdlog::error(
+            "group {}: its port has no IPv4 address to advertise from, so this instance does "
+            "not answer for its IPv4 VIPs",
+            group);
+    }
 }
 
 void Control::on_health(const health::Change& change) {

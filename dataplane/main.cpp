@@ -105,6 +105,7 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
     if (plan.workers > 1) ports.value().set_rss_key(shared.flows().rss_key());
     const tables::FlowTimeouts timeouts = timeouts_of(config.flows);
     const Telemetry telemetry(shared.live(), shared.flows());
+    shared.fixed().peer.reset();  // an earlier process may have left what it knew
     std::optional<PeerLink> peer;
     if (config.pair) {
         Result<PeerLink> link = PeerLink::open(*config.pair, shared.fixed().peer);

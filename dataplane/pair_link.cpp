@@ -14,6 +14,7 @@ namespace {
 
 constexpr Duration kLinkInterval = std::chrono::milliseconds(20);
 constexpr unsigned kFramesAtOnce = 32;
+constexpr unsigned kRoundsMax = 8;  ///< of a port, at a step: others wait for the main core, too
 
 std::string_view name_of(pair::Role role) {
     switch (role) {
@@ -95,6 +96,7 @@ void PairLink::hear(Instant now) {
     for (std::size_t i = 0; i < ports_.ports().size(); ++i) {
         std::array<void*, kFramesAtOnce> mbufs;
         unsigned count = 0;
+        unsigned rounds = 0;
         do {
             count = rte_ring_dequeue_burst(ports_.ports()[i].to_pair, mbufs.data(), kFramesAtOnce,
                                            nullptr);
@@ -105,7 +107,7 @@ void PairLink::hear(Instant now) {
                     {rte_pktmbuf_mtod(mbuf, const std::uint8_t*), rte_pktmbuf_data_len(mbuf)}, now);
                 rte_pktmbuf_free(mbuf);
             }
-        } while (count == kFramesAtOnce);
+        } while (count == kFramesAtOnce && ++rounds < kRoundsMax);
     }
 }
 

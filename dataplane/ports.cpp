@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
+#include <net/if.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
@@ -85,6 +88,7 @@ bool has_no_kernel(conf::Driver driver) {
 Result<OpenPorts> OpenPorts::open(const conf::Config& config, std::uint16_t workers,
                                   std::uint32_t mbuf_count) {
     OpenPorts open;
+    open.kernel_ = FileDescriptor(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     open.pool_.reset(rte_pktmbuf_pool_create("tandem_packets", mbuf_count, kMbufCache, 0,
                                              RTE_MBUF_DEFAULT_BUF_SIZE,
                                              static_cast<int>(rte_socket_id())));
@@ -229,6 +233,13 @@ void OpenPorts::take_mac(std::size_t port, const Mac& mac) {
 }
 
 bool OpenPorts::has_link(std::size_t port) const {
+    const tables::PortInfo& info = infos_[port];
+    if (info.netdev[0] != '\0' && !info.netdev_is_twin) {  // its driver asks nobody
+        ifreq request{};
+        std::memcpy(request.ifr_name, info.netdev.data(), info.netdev.size());
+        return ::ioctl(kernel_.get(), SIOCGIFFLAGS, &request) != 0 ||
+               (request.ifr_flags & IFF_RUNNING) != 0;
+    }
     rte_eth_link link{};
     return rte_eth_link_get_nowait(ports_[port].dpdk_port, &link) != 0 ||
            link.link_status == RTE_ETH_LINK_UP;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "conf/config.h"
+#include "dataplane/base/file_descriptor.h"
 #include "dataplane/base/result.h"
 #include "dataplane/kernel_twin.h"
 #include "dataplane/pipeline/port.h"
@@ -63,6 +64,7 @@ class OpenPorts {
     std::unique_ptr<rte_mempool, FreePool> pool_;
     std::vector<pipeline::Port> ports_;
     std::vector<tables::PortInfo> infos_;
+    FileDescriptor kernel_{-1};  ///< to ask it about netdevs
     std::vector<KernelTwin> twins_;
     std::set<std::pair<std::size_t, Mac>> macs_;  ///< that devices take besides their own
     std::vector<pipeline::VipFilter> filters_;

@@ -170,6 +170,21 @@ std::vector<health::Identity> Planner::unreachable() const {
     return found;
 }
 
+std::vector<std::string> Planner::speechless() const {
+    std::vector<std::string> found;
+    for (const conf::Group& group : config_.groups) {
+        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
+        const bool has_v4 =
+            port != ports_.end() &&
+            std::ranges::any_of(port->addresses, &IpAddress::is_v4, &Prefix::address);
+        const bool needs_v4 = std::ranges::any_of(config_.vips, [&](const conf::Vip& vip) {
+            return vip.group == group.name && vip.prefix.address.is_v4();
+        });
+        if (needs_v4 && !has_v4) found.push_back(group.name);
+    }
+    return found;
+}
+
 bool Planner::serves_flows(const conf::Pool& pool, const Backend& backend) {
     if (backend.health == HealthState::kUp) return true;
     return backend.health == HealthState::kDown && pool.on_down == conf::OnDown::kKeep;
@@ -334,16 +349,6 @@ void Planner::add_groups(PlanContent& content) const {
         record.has_virtual_mac = group.mac == conf::GroupMac::kVirtual;
         record.sums_pseudo_header = group.checksum == conf::AdvertChecksum::kWithPseudoHeader;
         record.is_strict = group.is_strict;
-        for (const IpAddress& peer : group.peers) {
-            if (record.peer_count == record.peers.size()) break;
-            tables::PlanPeer& planned = record.peers[record.peer_count++];
-            planned.address = peer;
-            const std::optional<Neighbour> way = way_to_peer(group, peer);
-            const auto mac = way ? macs_.find(*way) : macs_.end();
-            if (mac == macs_.end()) continue;
-            planned.mac = mac->second;
-            planned.resolved = 1;
-        }
         const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
         if (port != ports_.end()) {
             record.port = port->port;
@@ -351,6 +356,17 @@ void Planner::add_groups(PlanContent& content) const {
             const auto ours = std::ranges::find_if(
                 port->addresses, [](const Prefix& address) { return address.address.is_v4(); });
             if (ours != port->addresses.end()) record.source_v4 = ours->address;
+        }
+        for (const IpAddress& peer : group.peers) {
+            if (record.peer_count == record.peers.size()) break;
+            tables::PlanPeer& planned = record.peers[record.peer_count++];
+            planned.address = peer;
+            const std::optional<Neighbour> way = way_to_peer(group, peer);
+            const auto mac = way ? macs_.find(*way) : macs_.end();
+            // Groups speak on their own port only.
+            if (mac == macs_.end() || way->first != record.port) continue;
+            planned.mac = mac->second;
+            planned.resolved = 1;
         }
         content.groups.push_back(record);
     }

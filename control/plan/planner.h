@@ -69,6 +69,8 @@ class Planner {
     [[nodiscard]] std::vector<Neighbour> neighbours() const;
     /// Backends without a port that leads to them.
     [[nodiscard]] std::vector<health::Identity> unreachable() const;
+    /// Groups with IPv4 VIPs whose port has no IPv4 address to advertise them from.
+    [[nodiscard]] std::vector<std::string> speechless() const;
     /// kNoBackend if it is not configured.
     [[nodiscard]] tables::BackendIndex index_of(const health::Identity& backend) const;
     /// kUnused if it is not configured.

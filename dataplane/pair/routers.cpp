@@ -57,7 +57,9 @@ std::vector<IpAddress> vips_of(const tables::PlanView& plan, std::size_t group, 
 }  // namespace
 
 Routers::Routers(tables::Roles& roles, std::span<const tables::PortInfo> ports)
-    : roles_(&roles), ports_(ports) {}
+    : roles_(&roles), ports_(ports) {
+    roles_->reset();  // an earlier process may have left what it was
+}
 
 std::uint8_t Routers::free_number() const {
     std::uint8_t number = 0;
@@ -91,17 +93,21 @@ Routers::Group& Routers::group_of(const PlanGroup& record, Instant now) {
 Routers::Numbers Routers::follow(const tables::PlanView& plan, Instant now) {
     Numbers numbers;
     numbers.fill(tables::kNoGroup);
-    for (Group& group : groups_) group.is_planned = false;
-    const std::size_t count = std::min(plan.groups.size(), numbers.size());
-    for (std::size_t i = 0; i < count; ++i) {
-        PlanGroup record = tables::read_once(plan.groups[i]);
+    std::vector<PlanGroup> records;
+    for (const PlanGroup& shared :
+         plan.groups.first(std::min(plan.groups.size(), numbers.size()))) {
+        records.push_back(tables::read_once(shared));
+        PlanGroup& record = records.back();
         record.peer_count = std::min<std::uint8_t>(record.peer_count, tables::kPeersMax);
         if (record.port >= ports_.size()) {
             record.port = 0;
             record.source_v4 = record.source_v6 = {};
         }
+    }
+    give_up_others(records, now);  // first: their numbers are free then
+    for (std::size_t i = 0; i < records.size(); ++i) {
+        const PlanGroup& record = records[i];
         Group& group = group_of(record, now);
-        group.is_planned = true;
         numbers[i] = group.number;
         roles_->set_mac(group.number, record.has_virtual_mac != 0 ? record.router_id : 0);
         for (Router& router : group.routers) {
@@ -110,18 +116,25 @@ Routers::Numbers Routers::follow(const tables::PlanView& plan, Instant now) {
         }
         judge(group, now);
     }
-    for (Group& group : groups_) {
-        if (group.is_planned) continue;
+    roles_->set_has_groups(!groups_.empty());
+    return numbers;
+}
+
+/// Groups without a record are no longer configured.
+void Routers::give_up_others(std::span<const PlanGroup> records, Instant now) {
+    std::erase_if(groups_, [&](Group& group) {
+        const bool is_planned = std::ranges::any_of(records, [&](const PlanGroup& record) {
+            return record.name.view() == group.record.name.view();
+        });
+        if (is_planned) return false;
         for (Router& router : group.routers) {
             if (router.vrrp) perform(group, router, router.vrrp->stop(), now);
             let_go(group, router);
             roles_->set_silent(group.number, router.is_v4, false);
             roles_->set_refused(group.number, router.is_v4, false);
         }
-    }
-    std::erase_if(groups_, [](const Group& group) { return !group.is_planned; });
-    roles_->set_has_groups(!groups_.empty());
-    return numbers;
+        return true;
+    });
 }
 
 void Routers::configure(Group& group, Router& router, std::vector<IpAddress> vips, Instant now) {

@@ -86,9 +86,9 @@ class Routers {
         std::uint8_t number;
         tables::PlanGroup record;
         std::array<Router, 2> routers;
-        bool is_planned = true;
     };
 
+    void give_up_others(std::span<const tables::PlanGroup> records, Instant now);
     Group& group_of(const tables::PlanGroup& record, Instant now);
     void configure(Group& group, Router& router, std::vector<IpAddress> vips, Instant now);
     void silence(const Group& group, const Router& router);

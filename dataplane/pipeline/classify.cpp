@@ -57,6 +57,15 @@ bool is_advert(const ParsedPacket& parsed) {
     return parsed.kind == PacketKind::kOtherIp && parsed.key.protocol == protocol::kVrrp;
 }
 
+/// One that was forwarded is none (RFC 9568 section 7.1), and would take the place of those that
+/// are.
+Burst::Decision take_advert(const ParsedPacket& parsed, const std::uint8_t* frame) {
+    constexpr std::uint8_t kNeverForwarded = 255;
+    const std::size_t at = parsed.is_v4 ? ipv4::kTtl : ipv6::kHopLimit;
+    const bool is_one = frame[ethernet::kHeaderBytes + at] == kNeverForwarded;
+    return is_one ? Verdict::kPair : Verdict::kMalformed;
+}
+
 }  // namespace
 
 void classify(const tables::VipTable& vips, const tables::Roles& roles, const Mac& port_mac,
@@ -72,7 +81,9 @@ void classify(const tables::VipTable& vips, const tables::Roles& roles, const Ma
             return find_flow_vip(vips, roles, refuses_any, packet);
         const bool to_group = is_group_mac(frame);
         if (!to_us && !to_group) return Verdict::kOtherHost;
-        if (is_advert(packet.parsed) && roles.has_groups()) return Verdict::kPair;
+        if (is_advert(packet.parsed) && roles.has_groups()) {
+            return take_advert(packet.parsed, frame);
+        }
         return find_vip(vips, to_group, packet);
     });
 }

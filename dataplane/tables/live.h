@@ -121,6 +121,13 @@ struct alignas(kCacheLineBytes) PeerState {
     std::atomic<std::uint64_t> heard{0};
     std::atomic<std::uint64_t> refused{0};  ///< datagrams that were not believed
     std::atomic<std::uint64_t> deaths{0};
+
+    /// As if nobody had ever been heard.
+    void reset() {
+        is_configured = is_alive = has_same_tables = false;
+        phi_milli = 0;
+        sent = heard = refused = deaths = 0;
+    }
 };
 
 /// The part of the live region that is not versioned.

@@ -46,6 +46,17 @@ class alignas(kCacheLineBytes) Roles {
     /// Advertisements are ours to read, not the kernel's.
     [[nodiscard]] bool has_groups() const { return has_groups_.load(std::memory_order_relaxed); }
 
+    /// Nothing is said of any group.
+    void reset() {
+        for (Family& family : families_) family.silent = family.refused = 0;
+        has_groups_ = false;
+        for (auto& id : router_ids_) id = 0;
+        for (auto& port : virtual_macs_) {
+            for (auto& family : port) {
+                for (Bits& bits : family) bits = 0;
+            }
+        }
+    }
     /// `router_id` 0: its VIPs go with the port's own MAC.
     void set_mac(std::uint8_t group, std::uint8_t router_id) {
         DCHECK(group < kGroupsMax);

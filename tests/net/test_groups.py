@@ -117,6 +117,22 @@ def test_a_standby_takes_over_from_one_that_was_killed(lab):
         wait_answers(lab)
 
 
+def test_who_loses_its_link_claims_nothing_and_comes_back(lab):
+    with tandem(lab, 0, 200) as first, tandem(lab, 1, 100) as second:
+        wait_role(first, "active")
+        wait_role(second, "backup")
+        lost, other = log_end(first), log_end(second)
+        lab.switch.ip("link set lb down")
+        wait_role(first, "backup", lost)
+        wait_role(second, "active", other)
+        wait_answers(lab)
+        lost, other = log_end(first), log_end(second)
+        lab.switch.ip("link set lb up")
+        wait_role(first, "active", lost)
+        wait_role(second, "backup", other)
+        wait_answers(lab)
+
+
 def test_a_lower_one_that_wakes_up_does_not_disturb(lab):
     with tandem(lab, 0, 200) as first, tandem(lab, 1, 100) as second:
         wait_role(first, "active")

@@ -217,6 +217,7 @@ class PlannerGroups : public PlannerTest {
 TEST_F(PlannerGroups, ArePlannedWithAddressesToSpeakFromAndPeersToSpeakTo) {
     const PlanContent plan = made("wan");
     ASSERT_EQ(plan.groups.size(), 1U);
+    EXPECT_TRUE(planner_.speechless().empty());
     const tables::PlanGroup& group = plan.groups[0];
     EXPECT_EQ(plan.vips[0].group, 0);
     EXPECT_EQ(group.port, 4);
@@ -243,6 +244,7 @@ TEST_F(PlannerGroups, OfAPortThatIsNotThereHaveNoAddressToSpeakFrom) {
     const PlanContent plan = made("lan");
     ASSERT_EQ(plan.groups.size(), 1U);
     EXPECT_EQ(plan.vips[0].group, 0) << "its VIPs are not answered for";
+    EXPECT_EQ(planner_.speechless(), std::vector<std::string>{"edge"});
     EXPECT_EQ(plan.groups[0].source_v4, IpAddress{});
     EXPECT_EQ(plan.groups[0].source_v6, IpAddress{});
 }

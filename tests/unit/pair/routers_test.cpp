@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -234,6 +235,38 @@ TEST(Routers, AGroupKeepsItsNumberAndItsRoleWhateverBecomesOfOthers) {
     one.follow(now);
     EXPECT_FALSE(one.roles.has_groups());
     EXPECT_FALSE(takes_virtual_mac(one.roles));
+}
+
+TEST(Routers, AsManyNewGroupsAsThereMayBeCanReplaceAsManyOldOnes) {
+    Instance one;
+    for (const char* generation : {"a", "b", "c"}) {
+        one.groups.clear();
+        one.vips.clear();
+        for (std::uint8_t i = 0; i < tables::kGroupsMax; ++i) {
+            one.groups.push_back(group((generation + std::to_string(i)).c_str()));
+            one.groups.back().router_id = static_cast<std::uint8_t>(i + 1);
+            one.vips.push_back(vip("192.0.2.80", i));
+        }
+        const Routers::Numbers numbers = one.follow(kNoon);
+        EXPECT_EQ(std::set(numbers.begin(), numbers.end()).size(), tables::kGroupsMax);
+        EXPECT_LT(*std::ranges::max_element(numbers), tables::kGroupsMax);
+    }
+}
+
+TEST(Routers, WhatAnEarlierProcessWasIsForgotten) {
+    tables::Roles roles;
+    roles.set_virtual_mac(0, kRouterId, true, true);
+    roles.set_silent(3, true, true);
+    roles.set_refused(3, false, true);
+    roles.set_mac(3, 9);
+    roles.set_has_groups(true);
+    const std::vector<tables::PortInfo> ports(1);
+    const Routers routers(roles, ports);
+    EXPECT_FALSE(takes_virtual_mac(roles));
+    EXPECT_FALSE(roles.is_silent(3, true));
+    EXPECT_FALSE(roles.refuses_any());
+    EXPECT_FALSE(roles.has_groups());
+    EXPECT_EQ(roles.mac(3, true, kPortMac), kPortMac);
 }
 
 TEST(Routers, ANewVipIsAnnouncedAndAReloadKeepsTheRole) {

@@ -109,10 +109,19 @@ TEST_F(ClassifyGroups, WhoIsNotActiveForwardsUnlessTheGroupIsStrict) {
 }
 
 TEST_F(ClassifyGroups, AdvertisementsAreTheMainCoresAsLongAsThereAreGroups) {
-    const Bytes frame = test::ipv4(Bytes(12, 0), {.protocol = 112});
+    const Bytes frame = test::ipv4(Bytes(12, 0), {.protocol = 112, .ttl = 255});
+    const Bytes six = test::ipv6(Bytes(24, 0), {.next_header = 112, .hop_limit = 255});
     const Mac to_all{0x01, 0, 0x5e, 0, 0, 0x12};
     EXPECT_EQ(verdict_of(frame, to_all), Verdict::kPair);
     EXPECT_EQ(verdict_of(frame), Verdict::kPair);
+    EXPECT_EQ(verdict_of(six), Verdict::kPair);
+    for (const std::uint8_t forwarded : std::initializer_list<std::uint8_t>{254, 1}) {
+        EXPECT_EQ(verdict_of(test::ipv4(Bytes(12, 0), {.protocol = 112, .ttl = forwarded})),
+                  Verdict::kMalformed);
+        EXPECT_EQ(
+            verdict_of(test::ipv6(Bytes(24, 0), {.next_header = 112, .hop_limit = forwarded})),
+            Verdict::kMalformed);
+    }
     EXPECT_EQ(verdict_of(frame, {2, 0, 0, 0, 0, 9}), Verdict::kOtherHost);
     roles_.set_has_groups(false);
     EXPECT_EQ(verdict_of(frame, to_all), Verdict::kNoService);
