@@ -99,7 +99,7 @@ void check(const std::string& text) {
 }
 
 TEST(Mutation, GivesAConfigurationOrSaysWhyNot) {
-    constexpr int kRounds = 20'000;
+    constexpr int kRounds = 8'000;
     const std::string complete = complete_example();
     const std::array<std::string, 2> originals{without_comments(complete), complete};
     Random random(20'251);
