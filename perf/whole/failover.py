@@ -149,7 +149,7 @@ def keepalived_gaps(lab, interval_ms, runs):
             lab.switch.ip(f"link set {lab.balancers[0].name} down")
             routers[0].kill()
             wait_until(routers[1].is_active, "keepalived takes over")
-        lab.balancers[0].ip(f"addr del {VIP4}/24 dev eth0")
+        lab.balancers[0].ip(f"addr flush dev eth0 to {VIP4}")  # if it was killed before it could
         lab.switch.ip(f"link set {lab.balancers[0].name} up")
         gaps.append(probe.result["gap_ms"])
         routers[0].start()

@@ -31,7 +31,10 @@ class Keepalived:
         self.process = None
 
     def start(self):
-        pids = (f"--{name}={self.directory}/{name}" for name in ("pid", "vrrp_pid"))
+        files = {name: self.directory / name for name in ("pid", "vrrp_pid")}
+        for file in files.values():  # of a killed one, which it would think to be running
+            file.unlink(missing_ok=True)
+        pids = (f"--{name}={file}" for name, file in files.items())
         self.process = self.node.start(
             f"keepalived-{self.node.name}", "keepalived", "--dont-fork", "--log-console", "--vrrp",
             "--log-detail", f"--use-file={self.directory}/keepalived.conf", *pids)
@@ -41,7 +44,7 @@ class Keepalived:
 
     def kill(self):
         """At once, as a machine dies: all its processes."""
-        for pid in self.node.run("pgrep", "--full", str(self.directory)).split():
+        for pid in self.node.run("pgrep", "--full", f"{self.directory}/").split():
             self.node.run("kill", f"-{signal.SIGKILL.value}", pid)
         self.process.popen.wait()
 
