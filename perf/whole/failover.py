@@ -80,7 +80,11 @@ class Instance(Tandem):
 
 @contextlib.contextmanager
 def pair_of_tandems(lab, interval_ms):
-    with Instance(lab, 0, interval_ms) as first, Instance(lab, 1, interval_ms) as second:
+    first, second = Instance(lab, 0, interval_ms), Instance(lab, 1, interval_ms)
+    for instance in (first, second):  # one key for both, or their tables differ
+        (instance.directory / "state").mkdir(parents=True)
+        (instance.directory / "state" / "hash_key").write_bytes(bytes(range(16)))
+    with first, second:
         first.wait_role("active", 0)
         wait_until(lambda: not second.is_active(), "the lower one has given way")
         first.wait_serving(VIP4, lab.backends)
