@@ -41,6 +41,28 @@ class Writer {
     std::vector<std::uint8_t> bytes_;
 };
 
+void write_heartbeat(Writer& writer, const Message& message) {
+    writer.number(message.plan_generation);
+    writer.number(message.config_revision);
+    writer.number(message.hash_key_id);
+    writer.number(message.digest);
+    writer.number(message.interval_us);
+    writer.number(static_cast<std::uint8_t>(message.is_fit ? kFit : 0));
+}
+
+void write_pools(Writer& writer, const std::vector<PoolDigest>& pools) {
+    for (const PoolDigest& pool : pools) {
+        writer.number(pool.pool);
+        writer.number(pool.digest);
+    }
+}
+
+void write_batch(Writer& writer, const Batch& batch) {
+    writer.number(batch.epoch);
+    writer.number(batch.first);
+    for (const Record& record : batch.records) writer.record(record);
+}
+
 /// Reads from the front. What is not there is 0, and makes it unsound.
 class Reader {
   public:
@@ -131,35 +153,15 @@ std::vector<std::uint8_t> encode(const Message& message) {
     CHECK(message.pools.empty() || !message.batch);
     CHECK(message.pools.size() <= kPoolDigestsMax);
     Writer writer;
-    writer.field(kHeartbeat, [&] {
-        writer.number(message.plan_generation);
-        writer.number(message.config_revision);
-        writer.number(message.hash_key_id);
-        writer.number(message.digest);
-        writer.number(message.interval_us);
-        writer.number(static_cast<std::uint8_t>(message.is_fit ? kFit : 0));
-    });
-    if (!message.pools.empty()) {
-        writer.field(kPools, [&] {
-            for (const PoolDigest& pool : message.pools) {
-                writer.number(pool.pool);
-                writer.number(pool.digest);
-            }
-        });
-    }
+    writer.field(kHeartbeat, [&] { write_heartbeat(writer, message); });
+    if (!message.pools.empty()) writer.field(kPools, [&] { write_pools(writer, message.pools); });
     if (message.acknowledgement) {
         writer.field(kAcknowledgement, [&] {
             writer.number(message.acknowledgement->epoch);
             writer.number(message.acknowledgement->next);
         });
     }
-    if (message.batch) {
-        writer.field(kBatch, [&] {
-            writer.number(message.batch->epoch);
-            writer.number(message.batch->first);
-            for (const Record& record : message.batch->records) writer.record(record);
-        });
-    }
+    if (message.batch) writer.field(kBatch, [&] { write_batch(writer, *message.batch); });
     std::vector<std::uint8_t> bytes = writer.take();
     CHECK(bytes.size() <= kPayloadMax);
     return bytes;
