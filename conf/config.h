@@ -23,6 +23,7 @@ inline constexpr std::size_t kWorkersMax = 64;
 inline constexpr std::size_t kVipsMax = 4096;
 inline constexpr std::size_t kPoolsMax = 1024;
 inline constexpr std::size_t kGroupsMax = 64;
+inline constexpr std::size_t kPathsMax = 2;          ///< to the other instance
 inline constexpr std::size_t kBackendsMax = 65'532;  ///< over all pools; an index has 16 bits
 
 enum class Driver : std::uint8_t { kPci, kAfXdp, kAfPacket, kTap, kPcap, kNull, kMemif, kRing };

@@ -9,7 +9,6 @@ namespace tandem::conf {
 namespace {
 
 constexpr std::size_t kKeyPathMax = 4095;  // PATH_MAX, less the terminating zero
-constexpr std::size_t kPathsMax = 2;       ///< of the network
 constexpr Range<milliseconds> kHeartbeatIntervals{milliseconds{1}, milliseconds{1000}};
 constexpr Range<milliseconds> kDeadAfter{milliseconds{10}, milliseconds{10'000}};
 constexpr int kHeartbeatsMissedMin = 3;

@@ -12,7 +12,6 @@ namespace tandem {
 
 namespace {
 constexpr int kTickMs = 1;
-constexpr std::size_t kPathsMax = 2;  ///< to the peer
 /// Memory that a worker has not given back yet makes a merge fail for moments, which is nobody's
 /// business. It is tried again, but not at every tick: others wait for the main core, too.
 constexpr Duration kMergePatience = std::chrono::seconds(1);
@@ -63,7 +62,7 @@ void MainCore::run(const std::atomic<bool>& stop) {
 /// Sleeps until something happens, but at most a tick: workers and control do not ring.
 void MainCore::wait() const {
     if (busy_) return;
-    std::array<pollfd, 2 + kPathsMax + tables::kPortsMax> wake;
+    std::array<pollfd, 2 + conf::kPathsMax + tables::kPortsMax> wake;
     nfds_t count = 0;
     for (const pollfd& descriptor : shared_.descriptors()) wake[count++] = descriptor;
     if (peer_) {
@@ -102,8 +101,12 @@ bool MainCore::merge(std::uint64_t plan_generation, Instant now) {
     const std::optional<tables::PlanView> plan =
         tables::PlanView::open(shared_.plan(), plan_generation);
     if (!plan) return false;
-    // Groups are silent before workers hear of their VIPs.
-    merger_.set_group_numbers(pair_.follow(*plan, now));
+    // Groups are silent before workers hear of their VIPs. Roles cannot be taken back: what they
+    // follow is copied first, and known to be whole.
+    const std::vector<tables::PlanGroup> groups(plan->groups.begin(), plan->groups.end());
+    const std::vector<tables::PlanVip> vips(plan->vips.begin(), plan->vips.end());
+    if (!plan_reader_.still_intact()) return false;
+    merger_.set_group_numbers(pair_.follow(groups, vips, now));
     Result<std::vector<tables::BlockRef>> references =
         merger_.merge(shared_.plan(), *plan, plan_generation, coarse_now(),
                       [&] { return plan_reader_.still_intact(); });

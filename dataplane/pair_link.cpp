@@ -63,10 +63,10 @@ PairLink::PairLink(tables::LiveFixed& fixed, OpenPorts& ports)
       routers_(fixed.roles, ports.infos()),
       watch_(fixed.worker_count) {}
 
-pair::Routers::Numbers PairLink::follow(const tables::PlanView& plan, Instant now) {
-    const pair::Routers::Numbers numbers = routers_.follow(plan, now);
-    for (const tables::PlanGroup& shared : plan.groups) {
-        const tables::PlanGroup group = tables::read_once(shared);
+pair::Routers::Numbers PairLink::follow(std::span<const tables::PlanGroup> groups,
+                                        std::span<const tables::PlanVip> vips, Instant now) {
+    const pair::Routers::Numbers numbers = routers_.follow(groups, vips, now);
+    for (const tables::PlanGroup& group : groups) {
         if (group.has_virtual_mac == 0 || group.port >= ports_.infos().size()) continue;
         ports_.take_mac(group.port, virtual_mac(group.router_id, true));
         ports_.take_mac(group.port, virtual_mac(group.router_id, false));
@@ -125,7 +125,7 @@ void PairLink::speak() {
 void PairLink::look_at_evidence(Instant now) {
     const auto workers = std::span(fixed_.counters).first(fixed_.worker_count);
     const bool run = watch_.all_run(workers, now);
-    if (run != workers_run_) {
+    if (routers_.set_workers_run(run, now)) {
         if (run) {
             spdlog::info("workers run again: this instance may claim groups");
         } else {
@@ -133,23 +133,18 @@ void PairLink::look_at_evidence(Instant now) {
                 "a worker has not passed its loop for {} ms: no group is claimed",
                 std::chrono::duration_cast<std::chrono::milliseconds>(kWorkerStallLimit).count());
         }
-        workers_run_ = run;
-        routers_.set_workers_run(run, now);
     }
     if (now - links_looked_at_ < kLinkInterval) return;
     links_looked_at_ = now;
     for (std::size_t i = 0; i < ports_.ports().size(); ++i) {
         const bool is_up = ports_.has_link(i);
-        const std::uint32_t bit = std::uint32_t{1} << i;
-        if (is_up == ((links_down_ & bit) == 0)) continue;
-        links_down_ ^= bit;
+        if (!routers_.set_port_up(static_cast<std::uint8_t>(i), is_up, now)) continue;
         if (is_up) {
             spdlog::info("port {}: it has a link again", ports_.infos()[i].name.view());
         } else {
             spdlog::error("port {}: it has no link: its groups are not claimed",
                           ports_.infos()[i].name.view());
         }
-        routers_.set_port_up(static_cast<std::uint8_t>(i), is_up, now);
     }
 }
 

@@ -40,10 +40,11 @@ class PairLink {
     PairLink(tables::LiveFixed& fixed, OpenPorts& ports);
 
     /// See Routers::follow.
-    pair::Routers::Numbers follow(const tables::PlanView& plan, Instant now);
+    pair::Routers::Numbers follow(std::span<const tables::PlanGroup> groups,
+                                  std::span<const tables::PlanVip> vips, Instant now);
     void step(Instant now);
     /// Whether this instance moves packets, as of the last step.
-    [[nodiscard]] bool workers_run() const { return workers_run_; }
+    [[nodiscard]] bool workers_run() const { return routers_.workers_run(); }
     /// Gives up what this instance is active for, and waits until others have learnt of it. Workers
     /// are to run on meanwhile: they say so, and packets still come.
     void stop(Instant now);
@@ -61,8 +62,6 @@ class PairLink {
     pair::Routers routers_;
     WorkerWatch watch_;
     Instant links_looked_at_{};
-    bool workers_run_ = true;
-    std::uint32_t links_down_ = 0;  ///< a bit a port
 };
 
 }  // namespace tandem

@@ -43,10 +43,10 @@ std::vector<std::uint8_t> framed(const Mac& to, const Mac& from, bool is_v4,
 }
 
 /// The addresses of a group's VIPs of one family; of a whole network of them the first.
-std::vector<IpAddress> vips_of(const tables::PlanView& plan, std::size_t group, bool is_v4) {
+std::vector<IpAddress> vips_of(std::span<const tables::PlanVip> all, std::size_t group,
+                               bool is_v4) {
     std::vector<IpAddress> vips;
-    for (const tables::PlanVip& shared : plan.vips) {
-        const tables::PlanVip vip = tables::read_once(shared);
+    for (const tables::PlanVip& vip : all) {
         if (vip.group == group && vip.address.is_v4() == is_v4) vips.push_back(vip.address);
     }
     std::ranges::sort(vips);
@@ -90,14 +90,13 @@ Routers::Group& Routers::group_of(const PlanGroup& record, Instant now) {
     return *known;
 }
 
-Routers::Numbers Routers::follow(const tables::PlanView& plan, Instant now) {
+Routers::Numbers Routers::follow(std::span<const PlanGroup> groups,
+                                 std::span<const tables::PlanVip> vips, Instant now) {
     Numbers numbers;
     numbers.fill(tables::kNoGroup);
-    std::vector<PlanGroup> records;
-    for (const PlanGroup& shared :
-         plan.groups.first(std::min(plan.groups.size(), numbers.size()))) {
-        records.push_back(tables::read_once(shared));
-        PlanGroup& record = records.back();
+    const auto known = groups.first(std::min(groups.size(), numbers.size()));
+    std::vector<PlanGroup> records(known.begin(), known.end());
+    for (PlanGroup& record : records) {
         record.peer_count = std::min<std::uint8_t>(record.peer_count, tables::kPeersMax);
         if (record.port >= ports_.size()) {
             record.port = 0;
@@ -112,7 +111,7 @@ Routers::Numbers Routers::follow(const tables::PlanView& plan, Instant now) {
         roles_->set_mac(group.number, record.has_virtual_mac != 0 ? record.router_id : 0);
         for (Router& router : group.routers) {
             router.source = router.is_v4 ? record.source_v4 : record.source_v6;
-            configure(group, router, vips_of(plan, i, router.is_v4), now);
+            configure(group, router, vips_of(vips, i, router.is_v4), now);
         }
         judge(group, now);
     }
@@ -187,15 +186,19 @@ void Routers::judge_all(Instant now) {
     for (Group& group : groups_) judge(group, now);
 }
 
-void Routers::set_workers_run(bool workers_run, Instant now) {
-    if (std::exchange(workers_run_, workers_run) != workers_run) judge_all(now);
+bool Routers::set_workers_run(bool workers_run, Instant now) {
+    if (std::exchange(workers_run_, workers_run) == workers_run) return false;
+    judge_all(now);
+    return true;
 }
 
-void Routers::set_port_up(std::uint8_t port, bool is_up, Instant now) {
+bool Routers::set_port_up(std::uint8_t port, bool is_up, Instant now) {
     DCHECK(port < tables::kPortsMax);
     const std::uint32_t bit = std::uint32_t{1} << port;
     const std::uint32_t down = is_up ? ports_down_ & ~bit : ports_down_ | bit;
-    if (std::exchange(ports_down_, down) != down) judge_all(now);
+    if (std::exchange(ports_down_, down) == down) return false;
+    judge_all(now);
+    return true;
 }
 
 void Routers::perform(Group& group, Router& router, const Actions& actions, Instant now) {

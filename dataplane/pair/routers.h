@@ -53,7 +53,8 @@ class Routers {
 
     /// Takes over what the plan says of groups. New ones are silent until they are active; those
     /// that are gone are given up. Before workers see the plan's VIPs.
-    Numbers follow(const tables::PlanView& plan, Instant now);
+    Numbers follow(std::span<const tables::PlanGroup> groups, std::span<const tables::PlanVip> vips,
+                   Instant now);
 
     /// The caller may have been away, stopped or starved: nobody is judged by that time.
     void wake(Instant now);
@@ -61,9 +62,10 @@ class Routers {
     void on_frame(std::uint8_t port, std::span<const std::uint8_t> frame, Instant now);
     void on_time(Instant now);
 
-    /// Evidence. Who cannot forward does not claim to.
-    void set_workers_run(bool workers_run, Instant now);
-    void set_port_up(std::uint8_t port, bool is_up, Instant now);
+    /// Evidence. Who cannot forward does not claim to. True if that was new.
+    bool set_workers_run(bool workers_run, Instant now);
+    bool set_port_up(std::uint8_t port, bool is_up, Instant now);
+    [[nodiscard]] bool workers_run() const { return workers_run_; }
 
     /// Gives everything up, and says so to others. True if there was anything: then frames come for
     /// up to kLate.

@@ -112,32 +112,18 @@ class Probe:
             self.result = json.loads(self.process.text())
 
 
-def kill_once(lab, first, second):
-    """Milliseconds without an answer, and the questions lost when the killed one returns."""
-    with Probe(lab) as probe:
+def leave_and_return(lab, first, second, leave):
+    """What the probe saw when the active one left, and when it came back."""
+    with Probe(lab) as gone:
         since = second.mark()
-        first.dataplane.kill()
+        leave()
         second.wait_role("active", since)
     since, other = first.mark(), second.mark()
     with Probe(lab) as back:
         first.start_dataplane()
         first.wait_role("active", since)
         second.wait_role("backup", other)
-    return probe.result["gap_ms"], back.result["lost"]
-
-
-def stop_once(lab, first, second):
-    """Questions lost at a clean stop, and at the return."""
-    with Probe(lab) as probe:
-        since = second.mark()
-        first.dataplane.stop()
-        second.wait_role("active", since)
-    since, other = first.mark(), second.mark()
-    with Probe(lab) as back:
-        first.start_dataplane()
-        first.wait_role("active", since)
-        second.wait_role("backup", other)
-    return probe.result["lost"], back.result["lost"]
+    return gone.result, back.result
 
 
 def keepalived_gaps(lab, interval_ms, runs):
@@ -209,17 +195,19 @@ def measure(arguments):
     for interval_ms in INTERVALS_MS:
         with Pair(backends=2, balancers=2) as lab:
             with pair_of_tandems(lab, interval_ms) as (first, second):
-                seen = [kill_once(lab, first, second) for _ in range(runs)]
-                gaps = [gap for gap, _ in seen]
-                failback += [lost for _, lost in seen]
+                kills = [leave_and_return(lab, first, second, lambda: first.dataplane.kill())
+                         for _ in range(runs)]
+                gaps = [gone["gap_ms"] for gone, _ in kills]
+                failback += [back["lost"] for _, back in kills]
                 figures[f"kill_{interval_ms}ms_gap_ms".replace("1000ms", "1s")] = (
                     statistics.median(gaps))
                 row(f"killed, {interval_ms} ms", gaps)
                 if interval_ms == 30:
-                    stops = [stop_once(lab, first, second) for _ in range(runs)]
-                    figures["stop_lost"] = sum(lost for lost, _ in stops)
-                    failback += [lost for _, lost in stops]
-                    row("clean stop", [lost for lost, _ in stops], "lost")
+                    stops = [leave_and_return(lab, first, second, lambda: first.dataplane.stop())
+                             for _ in range(runs)]
+                    figures["stop_lost"] = sum(gone["lost"] for gone, _ in stops)
+                    failback += [back["lost"] for _, back in stops]
+                    row("clean stop", [gone["lost"] for gone, _ in stops], "lost")
                     figures["broken_connections"] = broken_downloads(lab, first, second)
                     row(f"of {DOWNLOADS} downloads", [figures["broken_connections"]], "broken")
         with Pair(backends=0, balancers=2) as lab:

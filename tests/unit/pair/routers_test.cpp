@@ -49,12 +49,7 @@ struct Instance {
         ports[0].mtu = 1500;
     }
 
-    Routers::Numbers follow(Instant now) {
-        tables::PlanView plan;
-        plan.groups = groups;
-        plan.vips = vips;
-        return routers.follow(plan, now);
-    }
+    Routers::Numbers follow(Instant now) { return routers.follow(groups, vips, now); }
     void step(Instant now) {
         routers.wake(now);
         routers.on_time(now);

@@ -135,9 +135,6 @@ void expect_recovery(std::span<const std::byte> memory) {
 }
 
 TEST(KillPoints, AWriterKilledAfterAnyInstructionLeavesAWholeTableAndLosesNoMemory) {
-#ifdef __SANITIZE_THREAD__
-    GTEST_SKIP() << "one thread, and many times the instructions";
-#endif
     Region region = new_region(RegionKind::kPlan, kFixedBytesOfKilled, kArenaPages * kPageBytes);
     const std::span<ReaderCell> cells = cells_of(region);
     {
