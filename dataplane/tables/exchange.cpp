@@ -80,6 +80,25 @@ void take_descriptors(msghdr& message, Received& received) {
     }
 }
 
+template <class Datagram>
+Status send_datagram(int socket, const Datagram& datagram) {
+    if (::send(socket, &datagram, sizeof(datagram), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+        static_cast<ssize_t>(sizeof(datagram))) {
+        return errno_error("cannot send to the other process");
+    }
+    return Nothing{};
+}
+
+template <class Datagram>
+std::optional<Datagram> receive_datagram(int socket) {
+    Datagram datagram;
+    const ssize_t length = ::recv(socket, &datagram, sizeof(datagram), MSG_DONTWAIT | MSG_TRUNC);
+    if (length != static_cast<ssize_t>(sizeof(datagram)) || datagram.magic != Datagram::kMagic) {
+        return std::nullopt;
+    }
+    return datagram;
+}
+
 }  // namespace
 
 Result<FileDescriptor> listen_at(const std::string& path) {
@@ -180,6 +199,26 @@ Result<Received> receive_hello(int socket, int timeout_ms) {
                      std::to_string(hello.region_count)};
     }
     return received;
+}
+
+Status send_order(int socket, const Order& order) {
+    return send_datagram(socket, order);
+}
+
+Status send_report(int socket, const OrderReport& report) {
+    return send_datagram(socket, report);
+}
+
+std::optional<Order> receive_order(int socket) {
+    std::optional<Order> order = receive_datagram<Order>(socket);
+    if (order) order->group.text.back() = '\0';
+    return order;
+}
+
+std::optional<OrderReport> receive_report(int socket) {
+    std::optional<OrderReport> report = receive_datagram<OrderReport>(socket);
+    if (report) report->said.back() = '\0';
+    return report;
 }
 
 Hello refusal(const std::string& why) {

@@ -39,6 +39,42 @@ struct Received {
         regions;  ///< plan, live, flows; open if region_count says so
 };
 
+enum class OrderKind : std::uint8_t {
+    kHandoff,    ///< let the peer have the group; it stays there until taken back
+    kTakeBack,   ///< have it again, as far as priorities say so
+    kDrill,      ///< hand off, measure the gap, take back
+    kHardDrill,  ///< fall silent without a word, measure the gap, take back
+};
+
+/// What control asks of the dataplane on behalf of an operator, in one datagram.
+struct Order {
+    static constexpr std::uint64_t kMagic = 0x4d45444e4154'2001;
+
+    std::uint64_t magic = kMagic;
+    std::uint64_t id = 0;  ///< the report's
+    OrderKind kind = OrderKind::kHandoff;
+    Name group;  ///< empty: all groups
+};
+
+/// How it ended, in one datagram; comes once for each order, when it is done.
+struct OrderReport {
+    static constexpr std::uint64_t kMagic = 0x4d45444e4154'2002;
+
+    std::uint64_t magic = kMagic;
+    std::uint64_t id = 0;
+    std::int64_t gap_us = -1;  ///< of a drill: the longest time without an answer; -1: not measured
+    Flag is_done = 0;          ///< as asked for
+    std::array<char, 240> said{};  ///< one sentence
+};
+static_assert(std::is_trivially_copyable_v<Order> && std::is_trivially_copyable_v<OrderReport>);
+
+/// Errors: the other side left, or does not take it.
+Status send_order(int socket, const Order& order);
+Status send_report(int socket, const OrderReport& report);
+/// Never block. nullopt: there is none, or it is not one.
+std::optional<Order> receive_order(int socket);
+std::optional<OrderReport> receive_report(int socket);
+
 /// Binds and listens, replacing a stale socket file of a dead process. Errors: another process
 /// listens there, or the directory cannot be made.
 Result<FileDescriptor> listen_at(const std::string& path);

@@ -130,6 +130,19 @@ struct alignas(kCacheLineBytes) PeerState {
     }
 };
 
+/// What the other instance says that control goes by. main core: wo. `serial` is written last,
+/// after every change: control looks again when it has grown.
+struct PeerViews {
+    std::atomic<std::uint64_t> serial{0};
+    std::atomic<bool> is_known{false};  ///< it is heard, and has said all of what follows
+    /// The key of its table function, as it lies in memory, and when that was made (Unix time): of
+    /// two that differ the older one is the pair's. 0: not heard yet.
+    std::array<std::atomic<std::uint64_t>, 2> hash_key{};
+    std::atomic<std::uint64_t> hash_key_born_ms{0};
+    /// Its own checks' verdicts, by this instance's BackendIndex; kUnused: nothing was said.
+    std::array<std::atomic<HealthState>, kBackendsMax + 1> verdicts{};
+};
+
 /// The part of the live region that is not versioned.
 struct LiveFixed {
     /// Whole seconds of CLOCK_MONOTONIC, kept by the main core for the workers.
@@ -140,6 +153,7 @@ struct LiveFixed {
     std::array<PortInfo, kPortsMax> ports{};
     Roles roles;
     PeerState peer;
+    PeerViews peer_views;
     ReaderCell plan_reader;  ///< the main core's progress in the plan
     std::array<ReaderCell, kWorkersMax> worker_readers{};
     std::array<WorkerCounters, kWorkersMax> counters{};

@@ -50,6 +50,7 @@ enum class HealthState : std::uint8_t { kUnused, kChecking, kUp, kDown };
 
 struct PlanHead {
     HashKey hash_key;  ///< for slots and for the table function; the pair shares it
+    std::uint64_t hash_key_born_ms = 0;  ///< when it was made, Unix time
     std::uint64_t config_revision = 0;
     std::uint64_t digest = 0;  ///< over the digests of all VIPs
 };
@@ -111,9 +112,9 @@ struct PlanBackend {
     IpAddress address;
     std::uint16_t port = 0;  ///< host order
     std::uint16_t pool = 0;
-    HealthState health = HealthState::kUnused;
-    Flag serves_flows = 0;  ///< flows that it has may go on, drained or not
-    Flag is_draining = 0;   ///< gets no new flows until it is taken away
+    HealthState health = HealthState::kUnused;  ///< by the checks of this instance alone
+    Flag serves_flows = 0;                      ///< flows that it has may go on, drained or not
+    Flag is_draining = 0;                       ///< gets no new flows until it is taken away
     std::uint8_t zero = 0;
     std::uint16_t weight_base = 0;  ///< as configured, in hundredths
     std::uint16_t weight_now = 0;
