@@ -201,7 +201,7 @@ void MainCore::follow_digests(const tables::PlanView& plan, std::uint64_t plan_g
     own_.pools.clear();
     for (const tables::PlanPool& shared : plan.pools) {
         const tables::PlanPool pool = tables::read_once(shared);
-        own_.pools.push_back({tables::pool_id(pool.name), pool.digest});
+        own_.pools.push_back({tables::name_id(pool.name), pool.digest});
     }
 }
 

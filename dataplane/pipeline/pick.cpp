@@ -79,7 +79,14 @@ tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
                                 const Packet& packet) {
     const LiveView::Pool& pool = tables.pools()[packet.pool];
     const auto index = static_cast<std::uint32_t>(packet.slot - pool.slots);
-    const tables::SlotNow at{*packet.slot, pool.changed_at + index, packet.hash, pool.earlier};
+    const tables::SlotNow at{.slot = *packet.slot,
+                             .changed_at = pool.changed_at + index,
+                             .slot_hash = packet.hash,
+                             .earlier = pool.earlier,
+                             .identity = tables::flow_identity(packet.hash, pool.domain),
+                             .void_before = pool.void_before,
+                             .peers = tracker.peers};
+    if (pool.is_followed) return tables::follow_peer(at, signal_of(packet), tables.backends());
     const tables::Tracked tracked = tables::track(tracker.table, packet.flow, at, signal_of(packet),
                                                   tables.backends(), tracker.rules, tracker.now);
     if (tracked.is_remembered && !tracked.is_repeated) {

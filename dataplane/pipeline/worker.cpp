@@ -38,7 +38,7 @@ tables::LiveFixed& fixed_of(tables::Region& live) {
 }  // namespace
 
 Worker::Worker(const WorkerSettings& settings, Ports ports, tables::Region& live,
-               tables::FlowMemory& flows)
+               tables::FlowMemory& flows, const PairedFlows& paired)
     : settings_(settings),
       ports_(ports),
       region_(&live),
@@ -46,7 +46,7 @@ Worker::Worker(const WorkerSettings& settings, Ports ports, tables::Region& live
       reader_(live.header().generations, fixed_of(live).worker_readers[settings.queue.value]),
       clock_(&fixed_of(live).now),
       roles_(&fixed_of(live).roles),
-      tracker_(flows, settings.queue.value, settings.timeouts) {}
+      tracker_(flows, settings.queue.value, settings.timeouts, paired) {}
 
 void Worker::run(const std::atomic<bool>& stop) {
     reader_.join();
@@ -92,10 +92,16 @@ void Worker::share_out_flows() {
     std::vector<std::uint16_t> pool_of;
     for (const tables::LiveBackend& backend : tables_.backends()) pool_of.push_back(backend.pool);
     tracker_.table.set_pools(std::move(pool_of), std::move(budgets));
+    std::vector<tables::FlowTable::Void> voids;
+    for (const tables::LiveView::Pool& pool : tables_.pools()) {
+        if (pool.void_before != 0) voids.push_back({pool.domain, pool.void_before});
+    }
+    tracker_.table.set_void(std::move(voids));
 }
 
 /// Looks for flows that are idle, a few buckets a loop and all of them in kSweepSeconds.
 void Worker::sweep(CoarseTime now) {
+    tracker_.table.answer_journal(now, kSweepBuckets);
     if (now != swept_at_) {
         swept_at_ = now;
         sweep_left_ = tracker_.table.bucket_count() / kSweepSeconds + 1;

@@ -23,7 +23,7 @@ struct WorkerSettings {
 class Worker {
   public:
     Worker(const WorkerSettings& settings, Ports ports, tables::Region& live,
-           tables::FlowMemory& flows);
+           tables::FlowMemory& flows, const PairedFlows& paired = {});
 
     /// Runs until `stop` is set. On a core of its own if there are enough.
     void run(const std::atomic<bool>& stop);

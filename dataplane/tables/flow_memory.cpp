@@ -40,7 +40,8 @@ std::uint32_t buckets_for(std::uint64_t flows) {
 }
 
 std::size_t bytes_per_worker(std::uint32_t buckets) {
-    return buckets * sizeof(FlowBucket) + kFlowsOfBytes + kSilenceBytes + kUseBytes;
+    return buckets * (sizeof(FlowBucket) + sizeof(FlowIdentities)) + kFlowsOfBytes + kSilenceBytes +
+           kUseBytes;
 }
 
 bool fill_randomly(std::span<std::uint8_t> bytes) {
@@ -153,16 +154,21 @@ std::span<FlowBucket> FlowMemory::buckets(std::uint32_t worker) {
     return part<FlowBucket>(worker, 0, buckets_per_worker());
 }
 
+std::span<FlowIdentities> FlowMemory::identities(std::uint32_t worker) {
+    return part<FlowIdentities>(worker, buckets_per_worker() * sizeof(FlowBucket),
+                                buckets_per_worker());
+}
+
 FlowTable::PerBackend FlowMemory::per_backend(std::uint32_t worker) {
-    const std::size_t at = buckets_per_worker() * sizeof(FlowBucket);
+    const std::size_t at = buckets_per_worker() * (sizeof(FlowBucket) + sizeof(FlowIdentities));
     return {.flows = part<std::atomic<std::uint32_t>>(worker, at, kBackendsMax + 1),
             .silence_s =
                 part<std::atomic<std::uint16_t>>(worker, at + kFlowsOfBytes, kBackendsMax + 1)};
 }
 
 SlotUse FlowMemory::slot_use(std::uint32_t worker) {
-    const std::size_t at =
-        buckets_per_worker() * sizeof(FlowBucket) + kFlowsOfBytes + kSilenceBytes;
+    const std::size_t at = buckets_per_worker() * (sizeof(FlowBucket) + sizeof(FlowIdentities)) +
+                           kFlowsOfBytes + kSilenceBytes;
     return SlotUse(part<SlotUse::Cell>(worker, at, SlotUse::kCells));
 }
 

@@ -71,6 +71,7 @@ class FlowMemory {
     [[nodiscard]] FlowStatistics& statistics(std::uint32_t worker);
     [[nodiscard]] const FlowStatistics& statistics(std::uint32_t worker) const;
     [[nodiscard]] std::span<FlowBucket> buckets(std::uint32_t worker);
+    [[nodiscard]] std::span<FlowIdentities> identities(std::uint32_t worker);
     [[nodiscard]] FlowTable::PerBackend per_backend(std::uint32_t worker);
     [[nodiscard]] SlotUse slot_use(std::uint32_t worker);
 

@@ -48,29 +48,30 @@ void FlowTable::add_flows(BackendIndex backend, std::uint32_t amount) {
 }
 
 void FlowTable::put(const Place& place, std::uint32_t tag, BackendIndex backend, FlowState state,
-                    CoarseTime now) {
+                    CoarseTime now, FlowIdentity identity) {
     place.bucket->backends[place.index] = backend;
     place.bucket->stamps[place.index] = stamp_of(state, now);
+    if (!identities_.empty()) identity_of(place) = identity;
     std::atomic_signal_fence(std::memory_order_seq_cst);  // whole, wherever we may be killed
     place.bucket->tags[place.index] = tag;
     add_flows(backend, 1);
     count(entries(state));
+    tell(place, FlowChange::Kind::kIs);
 }
 
 void FlowTable::remove(const Place& place) {
+    tell(place, FlowChange::Kind::kEnded);
     add_flows(place.backend(), ~std::uint32_t{0});
     count(entries(place.state()), ~std::uint64_t{0});
     place.bucket->tags[place.index] = 0;
 }
 
 void FlowTable::rewrite(const Place& place, BackendIndex backend) {
-    const std::uint32_t tag = place.bucket->tags[place.index];
-    const std::uint16_t stamp = place.bucket->stamps[place.index];
-    const FlowState state = place.state();
-    remove(place);
-    put(place, tag, backend, state, 0);
-    place.bucket->stamps[place.index] = stamp;
+    add_flows(place.backend(), ~std::uint32_t{0});
+    place.bucket->backends[place.index] = backend;
+    add_flows(backend, 1);
     count(statistics_->rewritten);
+    tell(place, FlowChange::Kind::kIs);
 }
 
 /// A place that is free, or whose flow has been idle for too long.
@@ -95,6 +96,7 @@ FlowTable::Place FlowTable::make_room(std::size_t bucket, CoarseTime now) {
         if (!elsewhere) continue;
         elsewhere.bucket->backends[elsewhere.index] = place.backend();
         elsewhere.bucket->stamps[elsewhere.index] = place.bucket->stamps[i];
+        if (!identities_.empty()) identity_of(elsewhere) = identity_of(place);
         std::atomic_signal_fence(std::memory_order_seq_cst);
         elsewhere.bucket->tags[elsewhere.index] = tag;
         std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -132,7 +134,8 @@ FlowTable::Place FlowTable::victim(std::size_t first, std::size_t second, Coarse
     return found;
 }
 
-bool FlowTable::insert(std::uint64_t hash, BackendIndex backend, FlowState state, CoarseTime now) {
+bool FlowTable::insert(std::uint64_t hash, BackendIndex backend, FlowState state, CoarseTime now,
+                       FlowIdentity identity) {
     const std::uint32_t tag = tag_of(hash);
     const std::size_t first = first_of(hash);
     const std::size_t second = second_of(first, tag);
@@ -155,9 +158,58 @@ bool FlowTable::insert(std::uint64_t hash, BackendIndex backend, FlowState state
         count(statistics_->evicted);
         remove(place);
     }
-    put(place, tag, backend, state, now);
+    put(place, tag, backend, state, now, identity);
     count(statistics_->inserted);
     return true;
+}
+
+FlowTable::Place FlowTable::adopt(std::uint64_t hash, BackendIndex backend, FlowState state,
+                                  CoarseTime now, FlowIdentity identity) {
+    if (!insert(hash, backend, state, now, identity)) return {};
+    count(statistics_->adopted);
+    const std::size_t first = first_of(hash);
+    const Place place = find_in(buckets_[first], tag_of(hash));
+    return place ? place : find_in(buckets_[second_of(first, tag_of(hash))], tag_of(hash));
+}
+
+void FlowTable::keep_journal(std::span<FlowIdentities> identities, FlowJournal& journal) {
+    CHECK(identities.size() == buckets_.size());
+    identities_ = identities;
+    journal_ = &journal;
+}
+
+void FlowTable::tell(const Place& place, FlowChange::Kind kind) {
+    if (journal_ == nullptr || !journal_->wants(on_probation(place.state()))) return;
+    const FlowIdentity identity = identity_of(place);
+    if (identity == 0) return;
+    journal_->tell({identity, place.backend(), place.state(), kind});
+}
+
+bool FlowTable::is_void(const Place& place, CoarseTime now) const {
+    if (void_.empty() || identities_.empty()) return false;
+    const auto known = std::ranges::find(void_, domain_of(identity_of(place)), &Void::domain);
+    return known != void_.end() && age(place, now) > now - known->before;
+}
+
+void FlowTable::answer_journal(CoarseTime now, std::size_t bucket_count) {
+    if (journal_ == nullptr) return;
+    if (journal_->begins_anew()) {
+        told_ = 0;
+        is_telling_ = true;
+    }
+    for (; is_telling_ && bucket_count > 0 && journal_->has_room(FlowBucket::kPlaces + 1);
+         --bucket_count) {
+        FlowBucket& bucket = buckets_[told_];
+        for (unsigned i = 0; i < FlowBucket::kPlaces; ++i) {
+            const Place place{&bucket, i};
+            if (bucket.tags[i] == 0 || is_expired(place, now) || is_void(place, now)) continue;
+            tell(place, FlowChange::Kind::kIs);
+        }
+        told_ = (told_ + 1) & mask_;
+        if (told_ != 0) continue;
+        is_telling_ = false;
+        journal_->tell({.kind = FlowChange::Kind::kTold});
+    }
 }
 
 void FlowTable::sweep(CoarseTime now, std::size_t bucket_count) {
@@ -167,7 +219,7 @@ void FlowTable::sweep(CoarseTime now, std::size_t bucket_count) {
         __builtin_prefetch(&buckets_[(swept_ + 8) & mask_]);
         for (unsigned place = 0; place < FlowBucket::kPlaces; ++place) {
             if (bucket.tags[place] == 0) continue;
-            if (is_expired({&bucket, place}, now)) {
+            if (is_expired({&bucket, place}, now) || is_void({&bucket, place}, now)) {
                 count(statistics_->expired);
                 remove({&bucket, place});
             } else {

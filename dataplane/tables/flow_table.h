@@ -20,24 +20,12 @@
 
 #include "dataplane/base/check.h"
 #include "dataplane/base/time.h"
+#include "dataplane/tables/flow_identity.h"
+#include "dataplane/tables/flow_journal.h"
+#include "dataplane/tables/flow_state.h"
 #include "dataplane/tables/plan.h"
 
 namespace tandem::tables {
-
-enum class FlowState : std::uint8_t {
-    kOpening,      ///< TCP: its SYN was seen and nothing since. On probation
-    kDoubtful,     ///< TCP: one packet of what claims to be an old flow. On probation
-    kEstablished,  ///< TCP
-    kClosing,      ///< TCP: FIN or RST seen
-    kUdpNew,       ///< UDP: one packet. On probation
-    kUdp,
-};
-inline constexpr std::size_t kFlowStateCount = 6;
-
-constexpr bool on_probation(FlowState state) {
-    return state == FlowState::kOpening || state == FlowState::kDoubtful ||
-           state == FlowState::kUdpNew;
-}
 
 /// By state, the time without a packet after which a flow is forgotten.
 struct FlowTimeouts {
@@ -55,6 +43,12 @@ struct alignas(64) FlowBucket {
 };
 static_assert(sizeof(FlowBucket) == 64);
 
+/// By what the other instance knows the flows of a bucket. A line of its own, for only changes of
+/// what is remembered need it.
+struct alignas(64) FlowIdentities {
+    std::array<FlowIdentity, FlowBucket::kPlaces> of_place{};
+};
+
 /// worker: wo, everybody else: ro.
 struct FlowStatistics {
     using Counter = std::atomic<std::uint64_t>;
@@ -63,6 +57,7 @@ struct FlowStatistics {
     Counter lookups{0};
     Counter missed{0};  ///< of the lookups
     Counter inserted{0};
+    Counter adopted{0};         ///< of the inserted: those that the other instance remembered
     Counter rewritten{0};       ///< given another backend, theirs being gone
     Counter expired{0};         ///< idle for too long
     Counter evicted{0};         ///< on probation, made room for another
@@ -98,6 +93,9 @@ class FlowTable {
     FlowTable(std::span<FlowBucket> buckets, const PerBackend& per_backend,
               FlowStatistics& statistics, const FlowTimeouts& timeouts);
 
+    /// From now on a journal is told of flows, by their identities: as many as there are buckets.
+    void keep_journal(std::span<FlowIdentities> identities, FlowJournal& journal);
+
     void prefetch(std::uint64_t hash) const { __builtin_prefetch(&buckets_[first_of(hash)], 1); }
 
     /// Where find() will find the flow, most likely. Nowhere: its second bucket is on its way.
@@ -110,9 +108,10 @@ class FlowTable {
         return place;
     }
 
-    /// The flow, unless it has been idle for too long; it is forgotten then. `glimpsed` may be out
-    /// of date.
-    [[nodiscard]] Place find(std::uint64_t hash, CoarseTime now, const Place& glimpsed = {}) {
+    /// The flow, unless it has been idle for too long, or since before `void_before`; it is
+    /// forgotten then. `glimpsed` may be out of date.
+    [[nodiscard]] Place find(std::uint64_t hash, CoarseTime now, const Place& glimpsed = {},
+                             CoarseTime void_before = 0) {
         const std::uint32_t tag = tag_of(hash);
         Place place = glimpsed;
         if (!place || place.bucket->tags[place.index] != tag) [[unlikely]] {
@@ -120,7 +119,7 @@ class FlowTable {
             place = find_in(buckets_[first], tag);
             if (!place) place = find_in(buckets_[second_of(first, tag)], tag);
         }
-        if (place && is_expired(place, now)) [[unlikely]] {
+        if (place && (is_expired(place, now) || age(place, now) > now - void_before)) [[unlikely]] {
             count(statistics_->expired);
             remove(place);
             place = {};
@@ -134,17 +133,21 @@ class FlowTable {
     /// Notes that a flow is in use, in which state. False: so it was in this second already.
     bool touch(const Place& place, FlowState state, CoarseTime now) {
         const std::uint16_t stamp = stamp_of(state, now);
-        const FlowState before = place.state();
-        if (before != state) [[unlikely]]
-            change_state(before, state);
         if (place.bucket->stamps[place.index] == stamp) return false;
+        const FlowState before = place.state();
         place.bucket->stamps[place.index] = stamp;
+        if (before != state) [[unlikely]]
+            change_state(place, before, state);
         return true;
     }
     void rewrite(const Place& place, BackendIndex backend);
 
     /// Remembers a flow that find() did not find. False: it has no room.
-    bool insert(std::uint64_t hash, BackendIndex backend, FlowState state, CoarseTime now);
+    bool insert(std::uint64_t hash, BackendIndex backend, FlowState state, CoarseTime now,
+                FlowIdentity identity = 0);
+    /// Likewise one that the other instance remembered.
+    Place adopt(std::uint64_t hash, BackendIndex backend, FlowState state, CoarseTime now,
+                FlowIdentity identity);
 
     /// Which pool each backend belongs to, and how many flows each pool may have here: a pool that
     /// has used up its share takes room from none but its own. Without it nobody has a limit.
@@ -153,6 +156,15 @@ class FlowTable {
     /// Forgets what is idle in the next `bucket_count` buckets. To be called again and again: each
     /// bucket within kMaxSeconds, or old entries would seem young.
     void sweep(CoarseTime now, std::size_t bucket_count);
+
+    /// Answers the journal's asking, as far as it comes in `bucket_count` buckets.
+    void answer_journal(CoarseTime now, std::size_t bucket_count);
+    /// Flows of these domains that were last seen before are void: the other instance knows better.
+    struct Void {
+        Domain domain;
+        CoarseTime before;
+    };
+    void set_void(std::vector<Void> voids) { void_ = std::move(voids); }
 
     [[nodiscard]] std::size_t bucket_count() const { return buckets_.size(); }
     /// Of one backend here; read by other threads as well.
@@ -200,9 +212,10 @@ class FlowTable {
     FlowStatistics::Counter& entries(FlowState state) {
         return statistics_->entries[static_cast<std::size_t>(state)];
     }
-    void change_state(FlowState before, FlowState after) {
+    void change_state(const Place& place, FlowState before, FlowState after) {
         count(entries(before), ~std::uint64_t{0});
         count(entries(after));
+        tell(place, FlowChange::Kind::kIs);
     }
 
     /// nullptr: it belongs to no pool.
@@ -219,18 +232,29 @@ class FlowTable {
                  std::optional<std::uint16_t> of_pool);
     void publish_silence();
     void put(const Place& place, std::uint32_t tag, BackendIndex backend, FlowState state,
-             CoarseTime now);
+             CoarseTime now, FlowIdentity identity);
+    [[nodiscard]] FlowIdentity& identity_of(const Place& place) const {
+        return identities_[static_cast<std::size_t>(place.bucket - buckets_.data())]
+            .of_place[place.index];
+    }
+    void tell(const Place& place, FlowChange::Kind kind);
+    [[nodiscard]] bool is_void(const Place& place, CoarseTime now) const;
 
     std::span<FlowBucket> buckets_;
     std::size_t mask_;
     PerBackend per_backend_;
     FlowStatistics* statistics_;
     FlowTimeouts timeouts_;
-    std::vector<std::uint16_t> pool_of_;  ///< by backend; beyond its end: no pool
-    std::vector<std::uint32_t> budgets_;  ///< by pool
-    std::vector<std::uint32_t> of_pool_;  ///< flows, by pool
-    std::size_t swept_ = 0;               ///< the bucket that sweep() looks at next
-    std::vector<std::uint16_t> silence_;  ///< by backend, as sweep() has found it so far
+    std::vector<std::uint16_t> pool_of_;    ///< by backend; beyond its end: no pool
+    std::vector<std::uint32_t> budgets_;    ///< by pool
+    std::vector<std::uint32_t> of_pool_;    ///< flows, by pool
+    std::size_t swept_ = 0;                 ///< the bucket that sweep() looks at next
+    std::vector<std::uint16_t> silence_;    ///< by backend, as sweep() has found it so far
+    std::span<FlowIdentities> identities_;  ///< none: nobody is told
+    FlowJournal* journal_ = nullptr;
+    std::vector<Void> void_;
+    std::size_t told_ = 0;  ///< the bucket that the journal hears of next
+    bool is_telling_ = false;
 };
 
 }  // namespace tandem::tables

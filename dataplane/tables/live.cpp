@@ -25,8 +25,15 @@ bool LiveView::open(const Region& region, std::uint64_t generation) {
         }
         const std::span<const EarlierOwner> earlier = region.array<EarlierOwner>(
             {pool.earlier_offset, pool.earlier_count * sizeof(EarlierOwner), 0});
-        pools.push_back({slots.data(), changed_at.data(), earlier,
-                         static_cast<std::uint32_t>(count), pool.flow_budget_percent, pool.id});
+        pools.push_back({.slots = slots.data(),
+                         .changed_at = changed_at.data(),
+                         .earlier = earlier,
+                         .slot_count = static_cast<std::uint32_t>(count),
+                         .flow_budget_percent = pool.flow_budget_percent,
+                         .id = pool.id,
+                         .void_before = pool.void_before,
+                         .domain = pool.domain,
+                         .is_followed = pool.is_followed != 0});
     }
     generation_ = generation;
     pools_ = std::move(pools);

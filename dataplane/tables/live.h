@@ -14,6 +14,7 @@
 #include "dataplane/net/hash.h"
 #include "dataplane/net/verdict.h"
 #include "dataplane/tables/earlier_owners.h"
+#include "dataplane/tables/flow_identity.h"
 #include "dataplane/tables/plan.h"
 #include "dataplane/tables/roles.h"
 #include "dataplane/tables/vip_table.h"
@@ -54,6 +55,7 @@ struct alignas(kCacheLineBytes) LiveBackend {
 };
 static_assert(sizeof(LiveBackend) == kCacheLineBytes);
 
+/// A pool as the VIPs of one domain see it.
 struct LivePool {
     std::uint64_t id = 0;              ///< of its name: the same in every generation
     std::uint64_t slots_offset = 0;    ///< from the region's start
@@ -62,6 +64,12 @@ struct LivePool {
     std::uint32_t slot_count = 0;
     std::uint32_t earlier_count = 0;
     std::uint32_t flow_budget_percent = 100;
+    CoarseTime void_before = 0;  ///< what is remembered of its flows from before is outdated
+    Domain domain = kNoDomain;
+    /// The other instance answers for its VIPs: all slots are in transition, from the owners that
+    /// are steady there, and the flows that count are those that it has told of.
+    Flag is_followed = 0;
+    std::uint8_t zero = 0;
 };
 
 struct LiveHead {
@@ -72,10 +80,11 @@ struct LiveHead {
 
 enum LiveBlock : std::uint8_t {
     kLiveHead,
-    kLiveVips,  ///< VipTable's entries, one after the other
-    kLivePools,
+    kLiveVips,   ///< VipTable's entries, one after the other
+    kLivePools,  ///< those of the plan, in its order, then those that VIPs of more domains have
     kLiveBackends,
 };
+inline constexpr std::size_t kLivePoolsMax = 2 * kPoolsMax;
 /// A pool's slots, and their times with its earlier owners, follow at kLiveFixedBlocks + 2 * pool.
 inline constexpr std::size_t kLiveFixedBlocks = 4;
 
@@ -172,6 +181,9 @@ class LiveView {
         std::uint32_t slot_count = 1;
         std::uint32_t flow_budget_percent = 100;
         std::uint64_t id = 0;
+        CoarseTime void_before = 0;
+        Domain domain = kNoDomain;
+        bool is_followed = false;
     };
 
     /// False if the generation is no longer there; the view is then unchanged.

@@ -44,6 +44,60 @@ std::optional<Error> contradiction(const PlanView& plan) {
     return std::nullopt;
 }
 
+/// A plan's pool as the VIPs of one domain have it.
+struct UsedPool {
+    std::uint16_t pool;
+    Domain domain;
+
+    friend bool operator==(const UsedPool&, const UsedPool&) = default;
+};
+
+Domain domain_of(const PlanVip& vip, std::span<const PlanGroup> groups) {
+    if (vip.group >= groups.size()) return kNoDomain;
+    const PlanGroup group = read_once(groups[vip.group]);
+    return group_domain(name_id(group.name), group.router_id, vip.address.is_v4());
+}
+
+/// Each pool of the plan, in its order, for the first domain that has it; then for further ones.
+std::vector<UsedPool> used_pools(const PlanView& plan) {
+    std::vector<UsedPool> used;
+    for (std::size_t i = 0; i < plan.pools.size(); ++i) {
+        used.push_back({static_cast<std::uint16_t>(i), kNoDomain});
+    }
+    std::vector<bool> is_used(plan.pools.size());
+    for (const PlanVip& shared : plan.vips) {
+        const PlanVip vip = read_once(shared);
+        const UsedPool wanted{vip.pool, domain_of(vip, plan.groups)};
+        if (vip.pool >= is_used.size()) continue;
+        if (!is_used[vip.pool]) {
+            used[vip.pool] = wanted;
+            is_used[vip.pool] = true;
+        } else if (std::ranges::find(used, wanted) == used.end()) {
+            used.push_back(wanted);
+        }
+    }
+    return used;
+}
+
+/// VIPs that refer to pools as workers have them.
+std::vector<PlanVip> with_used_pools(const PlanView& plan, std::span<const UsedPool> used) {
+    std::vector<PlanVip> vips;
+    for (const PlanVip& shared : plan.vips) {
+        vips.push_back(read_once(shared));
+        PlanVip& vip = vips.back();
+        const UsedPool wanted{vip.pool, domain_of(vip, plan.groups)};
+        vip.pool = static_cast<std::uint16_t>(std::ranges::find(used, wanted) - used.begin());
+    }
+    return vips;
+}
+
+/// As workers see slots that the other instance answers for.
+std::vector<Slot> followed(std::span<const Slot> own, const SlotMemory::Steady& peers) {
+    std::vector<Slot> slots(own.begin(), own.end());
+    for (std::size_t i = 0; i < slots.size(); ++i) slots[i].steady = peers.owners[i];
+    return slots;
+}
+
 /// Times say nothing about slots not in transition, which is nearly all of them nearly always:
 /// those are left out, so many at once as one branch is for.
 void copy_slots(std::span<const Slot> slots, std::span<const CoarseTime> times,
@@ -65,7 +119,7 @@ void copy_slots(std::span<const Slot> slots, std::span<const CoarseTime> times,
 }  // namespace
 
 /// Unkeyed, so that every process has the same: names are the operator's own.
-std::uint64_t pool_id(const Name& name) {
+std::uint64_t name_id(const Name& name) {
     return KeyedHash(HashKey{}).of_bytes(std::as_bytes(std::span(name.view())));
 }
 
@@ -78,12 +132,13 @@ Merger::Merger(Region& live_region, Publisher& live, std::span<const PortInfo> p
         const std::size_t at = kLiveFixedBlocks + 2 * i;
         if (at + 1 >= live.current().size()) return;
         const LiveView::Pool& seen = view.pools()[i];
-        Pool& pool = pools_[seen.id];
-        pool.memory.recover({seen.slots, seen.slot_count}, {seen.changed_at, seen.slot_count},
-                            seen.earlier);
-        pool.slots = live.current()[at];
-        pool.times = live.current()[at + 1];
-        pool.is_written = true;
+        Table& table = tables_[{seen.id, seen.domain}];
+        table.memory.recover({seen.slots, seen.slot_count}, {seen.changed_at, seen.slot_count},
+                             seen.earlier);
+        table.void_before = seen.void_before;
+        table.slots = live.current()[at];
+        table.times = live.current()[at + 1];
+        table.is_written = true;
     }
 }
 
@@ -103,9 +158,9 @@ Result<std::vector<BlockRef>> Merger::merge(const Region& plan_region, const Pla
 void Merger::published(bool done) {
     if (done) {
         for (const Fresh& fresh : fresh_) {
-            fresh.pool->slots = fresh.slots;
-            fresh.pool->times = fresh.times;
-            fresh.pool->is_written = true;
+            fresh.table->slots = fresh.slots;
+            fresh.table->times = fresh.times;
+            fresh.table->is_written = true;
         }
     } else {
         live_->abandon();
@@ -113,52 +168,75 @@ void Merger::published(bool done) {
     fresh_.clear();
 }
 
-/// Takes over the owners of those pools that have others than at the last time.
+/// Takes over the owners of those tables that have others than at the last time.
 Status Merger::read_owners(const Region& plan_region, const PlanView& plan, CoarseTime now,
                            const std::function<bool()>& is_intact) {
-    struct Read {
-        std::uint64_t id;
-        PlanPool record;
-        std::vector<BackendIndex> owners;
-    };
-    std::vector<Read> read;
-    for (const PlanPool& shared : plan.pools) {
-        const PlanPool record = read_once(shared);
-        const std::uint64_t id = pool_id(record.name);
-        const auto known = pools_.find(id);
-        std::vector<BackendIndex> owners;
-        if (known == pools_.end() || known->second.plan != record.slots) {
-            const auto block = plan_region.array<BackendIndex>(record.slots);
-            if (block.size() != record.slot_count || block.empty()) {
-                return Error{"pool " + std::string(record.name.view()) + ": the plan has " +
-                             std::to_string(block.size()) + " slots where it says " +
-                             std::to_string(record.slot_count)};
-            }
-            owners.resize(block.size());
-            std::ranges::transform(block, owners.begin(), [](BackendIndex owner) {
-                return owner > kBackendsMax ? kNoBackend : owner;
-            });
+    std::vector<PlanPool> records;
+    for (const PlanPool& shared : plan.pools) records.push_back(read_once(shared));
+    std::vector<std::vector<BackendIndex>> owners(records.size());
+    const std::vector<UsedPool> used = used_pools(plan);
+    for (const UsedPool& each : used) {
+        const PlanPool& record = records[each.pool];
+        const auto known = tables_.find({name_id(record.name), each.domain});
+        const bool is_read = !owners[each.pool].empty();
+        if (is_read || (known != tables_.end() && known->second.plan == record.slots)) continue;
+        const auto block = plan_region.array<BackendIndex>(record.slots);
+        if (block.size() != record.slot_count || block.empty()) {
+            return Error{"pool " + std::string(record.name.view()) + ": the plan has " +
+                         std::to_string(block.size()) + " slots where it says " +
+                         std::to_string(record.slot_count)};
         }
-        read.push_back({id, record, std::move(owners)});
+        owners[each.pool].resize(block.size());
+        std::ranges::transform(block, owners[each.pool].begin(), [](BackendIndex owner) {
+            return owner > kBackendsMax ? kNoBackend : owner;
+        });
     }
     if (!is_intact()) return Error{"the plan was replaced while it was read"};
 
-    std::map<std::uint64_t, Pool> kept;
-    for (const Read& each : read) {
-        const auto known = pools_.find(each.id);
-        Pool& pool = kept[each.id];
-        if (known != pools_.end()) pool = std::move(known->second);
-        pool.hold = each.record.transition_hold_s;
-        if (each.owners.empty()) continue;
-        if (pool.memory.update(each.owners, now) != 0) pool.is_written = false;
-        pool.plan = each.record.slots;
+    std::map<SlotTableId, Table> kept;
+    for (const UsedPool& each : used) {
+        const PlanPool& record = records[each.pool];
+        const SlotTableId id{name_id(record.name), each.domain};
+        Table& table = kept[id];
+        if (const auto known = tables_.find(id); known != tables_.end()) {
+            table = std::move(known->second);
+        } else {
+            table = like_another_of(id.pool, kept);
+        }
+        table.hold = record.transition_hold_s;
+        if (owners[each.pool].empty() || table.plan == record.slots) continue;
+        if (table.memory.update(owners[each.pool], now) != 0) table.is_written = false;
+        table.plan = record.slots;
+        const bool fits = table.peers && table.peers->owners.size() == record.slot_count;
+        if (!fits) table.peers.reset();
     }
-    pools_ = std::move(kept);
+    tables_ = std::move(kept);
     return Nothing{};
 }
 
+/// VIPs that come to another group, or a group to another router id, keep what their slots
+/// remember.
+Merger::Table Merger::like_another_of(std::uint64_t pool,
+                                      const std::map<SlotTableId, Table>& kept) const {
+    Table table;
+    const auto copy_of = [&](const std::map<SlotTableId, Table>& tables) {
+        const auto like = tables.lower_bound({pool, 0});
+        if (like == tables.end() || like->first.pool != pool) return false;
+        if (like->second.memory.slots().empty()) return false;  // has been moved from
+        table.memory = like->second.memory;
+        table.plan = like->second.plan;
+        return true;
+    };
+    if (!copy_of(kept)) copy_of(tables_);
+    return table;
+}
+
 Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t plan_generation) {
-    BuiltVipTable vips = build_vip_table(plan.vips);
+    const std::vector<UsedPool> used = used_pools(plan);
+    if (used.size() > kLivePoolsMax) {
+        return Error{"VIPs of too many groups share their pools"};
+    }
+    BuiltVipTable vips = build_vip_table(with_used_pools(plan, used));
     for (VipEntry& entry : vips.entries) {
         entry.group = entry.group < kGroupsMax ? group_numbers_[entry.group] : kNoGroup;
     }
@@ -167,7 +245,7 @@ Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t 
     Result<BlockRef> vip_block = live_->allocate(vips.entries.size() * sizeof(VipEntry));
     if (!vip_block) return vip_block.error();
     std::ranges::copy(vips.entries, live_->array<VipEntry>(vip_block.value()).begin());
-    Result<BlockRef> pool_block = live_->allocate(plan.pools.size() * sizeof(LivePool));
+    Result<BlockRef> pool_block = live_->allocate(used.size() * sizeof(LivePool));
     if (!pool_block) return pool_block.error();
     Result<BlockRef> backends = write_backends(plan);
     if (!backends) return backends.error();
@@ -175,13 +253,14 @@ Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t 
     std::vector<BlockRef> references{head.value(), vip_block.value(), pool_block.value(),
                                      backends.value()};
     const std::span<LivePool> pools = live_->array<LivePool>(pool_block.value());
-    for (std::size_t i = 0; i < plan.pools.size(); ++i) {
-        const PlanPool pool = read_once(plan.pools[i]);
+    for (std::size_t i = 0; i < used.size(); ++i) {
+        const PlanPool pool = read_once(plan.pools[used[i].pool]);
         pools[i] = {};
-        pools[i].id = pool_id(pool.name);
+        pools[i].id = name_id(pool.name);
+        pools[i].domain = used[i].domain;
         pools[i].flow_budget_percent = pool.flow_budget_percent;
-        const auto known = pools_.find(pools[i].id);
-        if (known == pools_.end()) return Error{"the plan was replaced while it was read"};
+        const auto known = tables_.find({pools[i].id, used[i].domain});
+        if (known == tables_.end()) return Error{"the plan was replaced while it was read"};
         if (Status status = write_slots(known->second, pools[i], references); !status) {
             return status.error();
         }
@@ -227,60 +306,137 @@ void Merger::write_backend(LiveBackend& live, const PlanView& plan, std::span<co
     live.reachable = next_hop.resolved;
 }
 
-Status Merger::write_slots(Pool& pool, LivePool& record, std::vector<BlockRef>& references) {
-    BlockRef slots = pool.slots;
-    BlockRef times = pool.times;
-    const std::size_t earlier_at = times_bytes(pool.memory);
-    if (!pool.is_written) {
-        const std::span<const Slot> now = pool.memory.slots();
-        const std::span<const EarlierOwner> earlier = pool.memory.earlier();
+Status Merger::write_slots(Table& table, LivePool& record, std::vector<BlockRef>& references) {
+    BlockRef slots = table.slots;
+    BlockRef times = table.times;
+    const std::size_t earlier_at = times_bytes(table.memory);
+    const std::span<const EarlierOwner> earlier =
+        table.peers ? std::span<const EarlierOwner>(table.peers->earlier) : table.memory.earlier();
+    if (!table.is_written) {
+        const std::vector<Slot> followed_slots =
+            table.peers ? followed(table.memory.slots(), *table.peers) : std::vector<Slot>{};
+        const std::span<const Slot> now =
+            table.peers ? std::span<const Slot>(followed_slots) : table.memory.slots();
         Result<BlockRef> slot_block = live_->allocate(now.size_bytes());
         if (!slot_block) return slot_block.error();
         Result<BlockRef> time_block = live_->allocate(earlier_at + earlier.size_bytes());
         if (!time_block) return time_block.error();
         slots = slot_block.value();
         times = time_block.value();
-        copy_slots(now, pool.memory.changed_at(), live_->array<Slot>(slots),
+        copy_slots(now, table.memory.changed_at(), live_->array<Slot>(slots),
                    live_->array<CoarseTime>(times));
         const BlockRef rest{times.offset + earlier_at, earlier.size_bytes(), 0};
         std::ranges::copy(earlier, live_->array<EarlierOwner>(rest).begin());
-        fresh_.push_back({&pool, slots, times});
+        fresh_.push_back({&table, slots, times});
     }
     record.slots_offset = slots.offset;
     record.times_offset = times.offset;
     record.earlier_offset = times.offset + earlier_at;
-    record.slot_count = static_cast<std::uint32_t>(pool.memory.slots().size());
-    record.earlier_count = static_cast<std::uint32_t>(pool.memory.earlier().size());
+    record.slot_count = static_cast<std::uint32_t>(table.memory.slots().size());
+    record.earlier_count = static_cast<std::uint32_t>(earlier.size());
+    record.void_before = table.void_before;
+    record.is_followed = static_cast<Flag>(table.peers.has_value());
     references.push_back(slots);
     references.push_back(times);
     return Nothing{};
 }
 
-bool Merger::settle(CoarseTime now, CoarseTime remembering, const LastUse& last_use) {
+std::vector<Domain> Merger::domains() const {
+    std::vector<Domain> domains;
+    for (const auto& [id, table] : tables_) {
+        if (id.domain != kNoDomain) domains.push_back(id.domain);
+    }
+    std::ranges::sort(domains);
+    domains.erase(std::unique(domains.begin(), domains.end()), domains.end());
+    return domains;
+}
+
+std::vector<SlotTableId> Merger::tables() const {
+    std::vector<SlotTableId> ids;
+    for (const auto& [id, table] : tables_) ids.push_back(id);
+    return ids;
+}
+
+const SlotMemory* Merger::memory(const SlotTableId& id) const {
+    const auto known = tables_.find(id);
+    return known == tables_.end() ? nullptr : &known->second.memory;
+}
+
+void Merger::follow(const SlotTableId& id, SlotMemory::Steady peers) {
+    const auto known = tables_.find(id);
+    if (known == tables_.end() || known->second.memory.slots().size() != peers.owners.size()) {
+        return;
+    }
+    known->second.peers = std::move(peers);
+    known->second.is_written = false;
+}
+
+bool Merger::is_followed(const SlotTableId& id) const {
+    const auto known = tables_.find(id);
+    return known != tables_.end() && known->second.peers;
+}
+
+void Merger::take_over(const SlotTableId& id, CoarseTime now,
+                       const std::function<bool(std::uint32_t)>& is_remembered) {
+    const auto known = tables_.find(id);
+    if (known == tables_.end() || !known->second.peers) return;
+    known->second.memory.take_over(*known->second.peers, now, is_remembered);
+    known->second.peers.reset();
+    known->second.void_before = now;
+    known->second.is_written = false;
+}
+
+CoarseTime Merger::void_before(Domain domain) const {
+    CoarseTime latest = 0;
+    for (const auto& [id, table] : tables_) {
+        if (id.domain == domain) latest = std::max(latest, table.void_before);
+    }
+    return latest;
+}
+
+bool Merger::settle(CoarseTime now, CoarseTime remembering, const LastUse& last_use,
+                    const Commit& commit) {
+    constexpr CoarseTime kNever = std::numeric_limits<CoarseTime>::max();
     bool any = false;
-    for (auto& [id, pool] : pools_) {
-        const auto of_slot = [&, pool_id = id](std::uint32_t slot) {
-            return last_use(pool_id, slot);
+    for (auto& [id, table] : tables_) {
+        if (table.peers) continue;
+        const auto of_slot = [&, pool = id.pool](std::uint32_t slot) {
+            return last_use(pool, slot);
         };
-        if (pool.memory.settle(now, {.hold = pool.hold, .remembering = remembering}, of_slot) ==
-            0) {
-            continue;
+        std::size_t changed =
+            table.memory.settle(now, {.hold = kNever, .remembering = remembering}, of_slot);
+        const std::vector<SlotMemory::Ending> endings = table.memory.take_endings(now, table.hold);
+        if (!endings.empty() && !(commit && commit(id, endings))) {
+            changed += table.memory.finish(endings, now, remembering, of_slot);
         }
-        pool.is_written = false;
+        if (changed == 0) continue;
+        table.is_written = false;
         any = true;
     }
     return any;
 }
 
+bool Merger::finish(const SlotTableId& id, std::span<const SlotMemory::Ending> endings,
+                    CoarseTime now, CoarseTime remembering, const LastUse& last_use) {
+    const auto known = tables_.find(id);
+    if (known == tables_.end() || known->second.peers) return false;
+    const auto of_slot = [&](std::uint32_t slot) { return last_use(id.pool, slot); };
+    if (known->second.memory.finish(endings, now, remembering, of_slot) == 0) return false;
+    known->second.is_written = false;
+    return true;
+}
+
 std::vector<std::uint32_t> Merger::waiting_by_backend(std::size_t backends) const {
     std::vector<std::uint32_t> waiting(backends);
-    for (const auto& [id, pool] : pools_) pool.memory.count_waiting(waiting);
+    for (const auto& [id, table] : tables_) {
+        if (!table.peers) table.memory.count_waiting(waiting);
+    }
     return waiting;
 }
 
 std::size_t Merger::in_transition() const {
     std::size_t total = 0;
-    for (const auto& [id, pool] : pools_) total += pool.memory.in_transition();
+    for (const auto& [id, table] : tables_) total += table.memory.in_transition();
     return total;
 }
 

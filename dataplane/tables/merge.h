@@ -8,6 +8,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -19,10 +20,19 @@
 
 namespace tandem::tables {
 
-/// A pool's number in every generation and on every instance: of its name.
-std::uint64_t pool_id(const Name& name);
+/// The number of a pool, or of a group, in every generation and on every instance: of its name.
+std::uint64_t name_id(const Name& name);
 
-/// What a pool's slots remember belongs to the pool's name, whatever becomes of other pools. Pools
+/// The slots of one pool for the VIPs of one domain: those move between instances together, and
+/// with them what their slots remember.
+struct SlotTableId {
+    std::uint64_t pool = 0;
+    Domain domain = kNoDomain;
+
+    friend auto operator<=>(const SlotTableId&, const SlotTableId&) = default;
+};
+
+/// What slots remember belongs to the names of pool and group, whatever becomes of others. Tables
 /// whose slots have not changed keep their live blocks, so a neighbour's new MAC copies no slot.
 class Merger {
   public:
@@ -45,19 +55,43 @@ class Merger {
     /// Tells that what merge() returned has been published, or with false that it has not.
     void published(bool done);
 
+    /// The domains of the VIPs of the plan that was merged last, without kNoDomain.
+    [[nodiscard]] std::vector<Domain> domains() const;
+    [[nodiscard]] std::vector<SlotTableId> tables() const;
+    /// nullptr: there is no such table.
+    [[nodiscard]] const SlotMemory* memory(const SlotTableId& id) const;
+
+    /// The other instance answers for this table's VIPs, and this is what it says of its slots:
+    /// workers are to follow it.
+    void follow(const SlotTableId& id, SlotMemory::Steady peers);
+    [[nodiscard]] bool is_followed(const SlotTableId& id) const;
+    /// This instance goes on with the table where the other has stopped.
+    void take_over(const SlotTableId& id, CoarseTime now,
+                   const std::function<bool(std::uint32_t)>& is_remembered);
+    /// Flows that are remembered here from before then are outdated, by domain.
+    [[nodiscard]] CoarseTime void_before(Domain domain) const;
+
     /// Of a pool's slot, when a remembered flow of it was last seen.
     using LastUse = std::function<CoarseTime(std::uint64_t pool_id, std::uint32_t slot)>;
-    /// Lets time do its work on all slots. `remembering`: the longest a flow can be idle and be
-    /// remembered. True: workers are to see it, merge() again.
-    bool settle(CoarseTime now, CoarseTime remembering, const LastUse& last_use);
+    /// Told of transitions that are over. True: they end when finish() is called for them, false:
+    /// at once.
+    using Commit = std::function<bool(const SlotTableId&, std::span<const SlotMemory::Ending>)>;
+    /// Lets time do its work on all slots that are not followed. `remembering`: the longest a flow
+    /// can be idle and be remembered. True: workers are to see it, merge() again.
+    bool settle(CoarseTime now, CoarseTime remembering, const LastUse& last_use,
+                const Commit& commit = {});
+    bool finish(const SlotTableId& id, std::span<const SlotMemory::Ending> endings, CoarseTime now,
+                CoarseTime remembering, const LastUse& last_use);
 
     /// How many slots in transition have a backend of this pool as their steady owner, by backend.
     [[nodiscard]] std::vector<std::uint32_t> waiting_by_backend(std::size_t backends) const;
     [[nodiscard]] std::size_t in_transition() const;
 
   private:
-    struct Pool {
+    struct Table {
         SlotMemory memory;
+        std::optional<SlotMemory::Steady> peers;  ///< it is followed
+        CoarseTime void_before = 0;
         BlockRef plan;  ///< the block whose owners `memory` has
         BlockRef slots;
         BlockRef times;
@@ -67,7 +101,7 @@ class Merger {
     };
     /// Blocks of a generation that is not published yet.
     struct Fresh {
-        Pool* pool;
+        Table* table;
         BlockRef slots;
         BlockRef times;
     };
@@ -77,7 +111,8 @@ class Merger {
     Result<BlockRef> write_backends(const PlanView& plan);
     Status read_owners(const Region& plan_region, const PlanView& plan, CoarseTime now,
                        const std::function<bool()>& is_intact);
-    Status write_slots(Pool& pool, LivePool& record, std::vector<BlockRef>& references);
+    Table like_another_of(std::uint64_t pool, const std::map<SlotTableId, Table>& kept) const;
+    Status write_slots(Table& table, LivePool& record, std::vector<BlockRef>& references);
     void write_backend(LiveBackend& live, const PlanView& plan, std::span<const PlanPool> pools,
                        const PlanBackend& backend) const;
     Result<std::vector<BlockRef>> write(const PlanView& plan, std::uint64_t plan_generation);
@@ -85,7 +120,7 @@ class Merger {
     Publisher* live_;
     std::span<const PortInfo> ports_;
     std::array<std::uint8_t, kGroupsMax> group_numbers_{};
-    std::map<std::uint64_t, Pool> pools_;  ///< by id
+    std::map<SlotTableId, Table> tables_;
     std::vector<Fresh> fresh_;
 };
 

@@ -149,28 +149,82 @@ void SlotMemory::end_transition(std::uint32_t slot, std::uint16_t steady) {
     --in_transition_;
 }
 
-std::size_t SlotMemory::settle(CoarseTime now, const Times& times,
-                               const std::function<CoarseTime(std::uint32_t)>& last_use) {
-    std::size_t changed = 0;
-    const auto may_be_remembered = [&](std::uint32_t slot) {
-        return !is_over(last_use(slot), times.remembering, now);
-    };
-    changed += std::erase_if(lingering_, [&](std::uint32_t slot) {
-        if (may_be_remembered(slot)) return false;
-        slots_[slot].steady = Slot::kSteady;
-        return true;
-    });
-    while (!changes_.empty() && is_over(changes_.front().at, times.hold, now)) {
+std::vector<SlotMemory::Ending> SlotMemory::take_endings(CoarseTime now, CoarseTime hold) {
+    std::vector<Ending> endings;
+    while (!changes_.empty() && is_over(changes_.front().at, hold, now)) {
         const Change change = changes_.front();
         changes_.pop_front();
         const bool is_outdated = changed_at_[change.slot] != change.at;
         if (is_outdated || !slots_[change.slot].is_in_transition()) continue;
+        endings.push_back({change.slot, slots_[change.slot].owner, change.at});
+    }
+    return endings;
+}
+
+std::size_t SlotMemory::finish(std::span<const Ending> endings, CoarseTime now,
+                               CoarseTime remembering,
+                               const std::function<CoarseTime(std::uint32_t)>& last_use) {
+    std::size_t changed = 0;
+    for (const Ending& ending : endings) {
+        // Meanwhile the table may have become another one.
+        if (ending.slot >= slots_.size() || !slots_[ending.slot].is_in_transition()) continue;
         ++changed;
-        const bool lingers = may_be_remembered(change.slot);
-        end_transition(change.slot, lingers ? Slot::kRemembering : Slot::kSteady);
-        if (lingers) lingering_.push_back(change.slot);
+        if (changed_at_[ending.slot] != ending.changed_at ||
+            slots_[ending.slot].owner != ending.owner) {
+            // It goes on, and whoever was steady before has no silent flows left.
+            if (slots_[ending.slot].steady == Slot::kByHash && --by_hash_ == 0) earlier_.clear();
+            slots_[ending.slot].steady = ending.owner;
+            continue;
+        }
+        const bool lingers = !is_over(last_use(ending.slot), remembering, now);
+        end_transition(ending.slot, lingers ? Slot::kRemembering : Slot::kSteady);
+        if (lingers) lingering_.push_back(ending.slot);
     }
     return changed;
+}
+
+std::size_t SlotMemory::settle(CoarseTime now, const Times& times,
+                               const std::function<CoarseTime(std::uint32_t)>& last_use) {
+    const std::size_t changed = std::erase_if(lingering_, [&](std::uint32_t slot) {
+        if (!is_over(last_use(slot), times.remembering, now)) return false;
+        slots_[slot].steady = Slot::kSteady;
+        return true;
+    });
+    return changed + finish(take_endings(now, times.hold), now, times.remembering, last_use);
+}
+
+SlotMemory::Steady SlotMemory::steady() const {
+    Steady steady;
+    steady.owners.reserve(slots_.size());
+    for (const Slot& slot : slots_) {
+        steady.owners.push_back(slot.is_in_transition() ? slot.steady : slot.owner);
+    }
+    if (by_hash_ != 0) steady.earlier = earlier_;
+    return steady;
+}
+
+void SlotMemory::take_over(const Steady& peers, CoarseTime now,
+                           const std::function<bool(std::uint32_t)>& is_remembered) {
+    if (peers.owners.size() != slots_.size()) return;
+    changes_.clear();
+    lingering_.clear();
+    earlier_ = peers.earlier;
+    in_transition_ = by_hash_ = 0;
+    for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+        Slot& slot = slots_[i];
+        slot.steady = peers.owners[i];
+        if (slot.steady != slot.owner) {
+            changed_at_[i] = now;
+            changes_.push_back({now, i});
+            ++in_transition_;
+            by_hash_ += static_cast<std::size_t>(slot.steady == Slot::kByHash);
+        } else if (is_remembered(i)) {
+            slot.steady = Slot::kRemembering;
+            lingering_.push_back(i);
+        } else {
+            slot.steady = Slot::kSteady;
+        }
+    }
 }
 
 }  // namespace tandem::tables

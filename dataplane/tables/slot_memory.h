@@ -37,6 +37,33 @@ class SlotMemory {
     std::size_t settle(CoarseTime now, const Times& times,
                        const std::function<CoarseTime(std::uint32_t)>& last_use);
 
+    /// The end of a transition: the slot's owner becomes its steady owner, unless it has changed
+    /// once more since then.
+    struct Ending {
+        std::uint32_t slot;
+        BackendIndex owner;
+        CoarseTime changed_at;
+    };
+    /// Transitions that are over, each once: for who has to tell the peer before they end here.
+    /// Until finish() they go on.
+    std::vector<Ending> take_endings(CoarseTime now, CoarseTime hold);
+    /// Returns how many slots look different to workers.
+    std::size_t finish(std::span<const Ending> endings, CoarseTime now, CoarseTime remembering,
+                       const std::function<CoarseTime(std::uint32_t)>& last_use);
+
+    /// What another instance says of slots that it has answered for so far: by slot its steady
+    /// owner (or Slot::kByHash), by this instance's numbers.
+    struct Steady {
+        std::vector<std::uint16_t> owners;
+        std::vector<EarlierOwner> earlier;
+    };
+    /// Goes on for that other instance: slots whose steady owner there is not their owner here are
+    /// in transition from now on. `is_remembered` says whether a slot has flows of the peer's.
+    void take_over(const Steady& peers, CoarseTime now,
+                   const std::function<bool(std::uint32_t)>& is_remembered);
+    /// Of each slot its steady owner, for who may have to go on for this instance.
+    [[nodiscard]] Steady steady() const;
+
     /// As workers are to see them.
     [[nodiscard]] std::span<const Slot> slots() const { return slots_; }
     /// Of each slot the time of its last change; says nothing about slots not in transition.

@@ -45,6 +45,17 @@ Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const Slot& slot,
     return {flow.backend(), true, !is_news};
 }
 
+/// One that the other instance remembers.
+Tracked adopt(FlowTable& flows, const FlowSought& sought, const PeerFlows::Flow& known,
+              const SlotNow& at, const FlowSignal& signal, std::span<const LiveBackend> backends,
+              CoarseTime now) {
+    const BackendIndex backend = may_serve(known.backend, backends) ? known.backend : at.slot.owner;
+    if (backend == kNoBackend) return {kNoBackend, false, false};
+    const FlowTable::Place flow = flows.adopt(sought.hash, backend, known.state, now, at.identity);
+    if (flow) return go_on(flows, flow, at.slot, signal, backends, now);
+    return {backend, false, false};
+}
+
 /// Where a packet goes that opens nothing, if no more is known than its slot.
 BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBackend> backends,
                           const TrackRules& rules, CoarseTime now) {
@@ -60,18 +71,37 @@ BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBa
 
 }  // namespace
 
+BackendIndex follow_peer(const SlotNow& at, const FlowSignal& signal,
+                         std::span<const LiveBackend> backends) {
+    if (at.peers != nullptr) {
+        if (const auto known = at.peers->find(at.identity)) {
+            const bool opens_anew = signal.opens && known->state == FlowState::kClosing;
+            return may_serve(known->backend, backends) && !opens_anew ? known->backend
+                                                                      : at.slot.owner;
+        }
+    }
+    const BackendIndex steady = steady_owner(at);
+    return !signal.opens && may_serve(steady, backends) ? steady : at.slot.owner;
+}
+
 Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
               const FlowSignal& signal, std::span<const LiveBackend> backends,
               const TrackRules& rules, CoarseTime now) {
-    if (const FlowTable::Place flow = flows.find(sought.hash, now, sought.glimpsed)) {
+    if (const FlowTable::Place flow =
+            flows.find(sought.hash, now, sought.glimpsed, at.void_before)) {
         return go_on(flows, flow, at.slot, signal, backends, now);
+    }
+    if (at.peers != nullptr) {
+        if (const auto known = at.peers->find(at.identity)) {
+            return adopt(flows, sought, *known, at, signal, backends, now);
+        }
     }
     if (!at.slot.is_in_transition()) return {at.slot.owner, false, false};
     const BackendIndex without = unremembered(at, signal.is_udp, backends, rules, now);
     const BackendIndex backend = signal.opens ? at.slot.owner : without;
     // Of a flow that ends nothing is worth remembering; if only one side does, more will come.
     if (backend == kNoBackend || signal.closes) return {backend, false, false};
-    if (flows.insert(sought.hash, backend, state_at_first(signal), now)) {
+    if (flows.insert(sought.hash, backend, state_at_first(signal), now, at.identity)) {
         return {backend, true, false};
     }
     // No room: it opens where its next packets will go, or they would be the first to be answered

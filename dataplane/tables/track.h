@@ -11,6 +11,9 @@
 //                                           serve it, else the slot's owner
 //   unknown, slot not in transition         the slot's owner                 not remembered
 //
+// A flow that the other instance remembers, and told of before this one went on for it, is as
+// remembered as any; its first packet here makes it this instance's own.
+//
 // A packet that closes an unknown flow (FIN, RST) goes the same way and is not remembered.
 //
 // What finds no room to be remembered goes where any other packet of an unknown flow goes, an
@@ -23,6 +26,7 @@
 
 #include "dataplane/tables/flow_table.h"
 #include "dataplane/tables/live.h"
+#include "dataplane/tables/peer_flows.h"
 
 namespace tandem::tables {
 
@@ -40,6 +44,9 @@ struct SlotNow {
     const CoarseTime* changed_at;           ///< read of unknown UDP flows only
     std::uint64_t slot_hash = 0;            ///< of the flow, that chose the slot
     std::span<const EarlierOwner> earlier;  ///< of the pool
+    FlowIdentity identity = 0;              ///< of the flow, for both instances
+    CoarseTime void_before = 0;             ///< what is remembered here from before is outdated
+    const PeerFlows* peers = nullptr;       ///< may know a flow that this instance does not
 };
 
 /// A UDP packet that opens nothing recognisably counts as an old flow's so long after its slot's
@@ -59,6 +66,11 @@ struct FlowSought {
     std::uint64_t hash;
     FlowTable::Place glimpsed;  ///< false: not known
 };
+
+/// Where a packet goes whose flow is the other instance's to remember, for its VIP is that one's:
+/// as far as can be said from here, where that one would send it.
+BackendIndex follow_peer(const SlotNow& at, const FlowSignal& signal,
+                         std::span<const LiveBackend> backends);
 
 /// Says where a packet goes, and updates `flows`.
 Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
