@@ -145,7 +145,7 @@ void MainCore::let_slots_settle(CoarseTime now) {
         }
         return latest;
     };
-    if (merger_.settle(now, remembering_, last_use)) merged_ = 0;
+    if (merger_.slots().settle(now, remembering_, last_use)) merged_ = 0;
     const std::optional<tables::PlanView> plan =
         tables::PlanView::open(shared_.plan(), plan_reader_.adopted());
     if (plan) count_flows(*plan, now);
@@ -153,7 +153,7 @@ void MainCore::let_slots_settle(CoarseTime now) {
 
 void MainCore::count_flows(const tables::PlanView& plan, CoarseTime now) {
     const std::size_t count = std::min(plan.backends.size(), tables::kBackendsMax + 1);
-    const std::vector<std::uint32_t> waiting = merger_.waiting_by_backend(count);
+    const std::vector<std::uint32_t> waiting = merger_.slots().waiting_by_backend(count);
     for (std::size_t i = 1; i < count; ++i) {
         std::uint32_t flows = 0;
         std::uint32_t silence_s = 0;

@@ -132,13 +132,15 @@ Merger::Merger(Region& live_region, Publisher& live, std::span<const PortInfo> p
         const std::size_t at = kLiveFixedBlocks + 2 * i;
         if (at + 1 >= live.current().size()) return;
         const LiveView::Pool& seen = view.pools()[i];
-        Table& table = tables_[{seen.id, seen.domain}];
+        const SlotTableId id{.pool = seen.id, .domain = seen.domain};
+        SlotTables::Table& table = slots_.restore(id);
         table.memory.recover({seen.slots, seen.slot_count}, {seen.changed_at, seen.slot_count},
                              seen.earlier);
         table.void_before = seen.void_before;
-        table.slots = live.current()[at];
-        table.times = live.current()[at + 1];
-        table.is_written = true;
+        blocks_[id] = {.plan = {},
+                       .slots = live.current()[at],
+                       .times = live.current()[at + 1],
+                       .revision = table.revision};
     }
 }
 
@@ -158,9 +160,10 @@ Result<std::vector<BlockRef>> Merger::merge(const Region& plan_region, const Pla
 void Merger::published(bool done) {
     if (done) {
         for (const Fresh& fresh : fresh_) {
-            fresh.table->slots = fresh.slots;
-            fresh.table->times = fresh.times;
-            fresh.table->is_written = true;
+            Blocks& blocks = blocks_[fresh.id];
+            blocks.slots = fresh.slots;
+            blocks.times = fresh.times;
+            blocks.revision = fresh.revision;
         }
     } else {
         live_->abandon();
@@ -177,9 +180,9 @@ Status Merger::read_owners(const Region& plan_region, const PlanView& plan, Coar
     const std::vector<UsedPool> used = used_pools(plan);
     for (const UsedPool& each : used) {
         const PlanPool& record = records[each.pool];
-        const auto known = tables_.find({name_id(record.name), each.domain});
+        const auto known = blocks_.find({name_id(record.name), each.domain});
         const bool is_read = !owners[each.pool].empty();
-        if (is_read || (known != tables_.end() && known->second.plan == record.slots)) continue;
+        if (is_read || (known != blocks_.end() && known->second.plan == record.slots)) continue;
         const auto block = plan_region.array<BackendIndex>(record.slots);
         if (block.size() != record.slot_count || block.empty()) {
             return Error{"pool " + std::string(record.name.view()) + ": the plan has " +
@@ -193,42 +196,21 @@ Status Merger::read_owners(const Region& plan_region, const PlanView& plan, Coar
     }
     if (!is_intact()) return Error{"the plan was replaced while it was read"};
 
-    std::map<SlotTableId, Table> kept;
+    std::vector<SlotTableId> ids;
     for (const UsedPool& each : used) {
-        const PlanPool& record = records[each.pool];
-        const SlotTableId id{name_id(record.name), each.domain};
-        Table& table = kept[id];
-        if (const auto known = tables_.find(id); known != tables_.end()) {
-            table = std::move(known->second);
-        } else {
-            table = like_another_of(id.pool, kept);
-        }
-        table.hold = record.transition_hold_s;
-        if (owners[each.pool].empty() || table.plan == record.slots) continue;
-        if (table.memory.update(owners[each.pool], now) != 0) table.is_written = false;
-        table.plan = record.slots;
-        const bool fits = table.peers && table.peers->owners.size() == record.slot_count;
-        if (!fits) table.peers.reset();
+        ids.push_back({name_id(records[each.pool].name), each.domain});
     }
-    tables_ = std::move(kept);
+    slots_.keep_only(ids);
+    std::erase_if(blocks_, [&](const auto& entry) { return slots_.find(entry.first) == nullptr; });
+    for (std::size_t i = 0; i < used.size(); ++i) {
+        const PlanPool& record = records[used[i].pool];
+        Blocks& blocks = blocks_[ids[i]];
+        slots_.set_hold(ids[i], record.transition_hold_s);
+        if (owners[used[i].pool].empty() || blocks.plan == record.slots) continue;
+        slots_.update(ids[i], owners[used[i].pool], now);
+        blocks.plan = record.slots;
+    }
     return Nothing{};
-}
-
-/// VIPs that come to another group, or a group to another router id, keep what their slots
-/// remember.
-Merger::Table Merger::like_another_of(std::uint64_t pool,
-                                      const std::map<SlotTableId, Table>& kept) const {
-    Table table;
-    const auto copy_of = [&](const std::map<SlotTableId, Table>& tables) {
-        const auto like = tables.lower_bound({pool, 0});
-        if (like == tables.end() || like->first.pool != pool) return false;
-        if (like->second.memory.slots().empty()) return false;  // has been moved from
-        table.memory = like->second.memory;
-        table.plan = like->second.plan;
-        return true;
-    };
-    if (!copy_of(kept)) copy_of(tables_);
-    return table;
 }
 
 Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t plan_generation) {
@@ -259,11 +241,9 @@ Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t 
         pools[i].id = name_id(pool.name);
         pools[i].domain = used[i].domain;
         pools[i].flow_budget_percent = pool.flow_budget_percent;
-        const auto known = tables_.find({pools[i].id, used[i].domain});
-        if (known == tables_.end()) return Error{"the plan was replaced while it was read"};
-        if (Status status = write_slots(known->second, pools[i], references); !status) {
-            return status.error();
-        }
+        const SlotTableId id{.pool = pools[i].id, .domain = used[i].domain};
+        if (slots_.find(id) == nullptr) return Error{"the plan was replaced while it was read"};
+        if (Status status = write_slots(id, pools[i], references); !status) return status.error();
     }
     return references;
 }
@@ -306,17 +286,20 @@ void Merger::write_backend(LiveBackend& live, const PlanView& plan, std::span<co
     live.reachable = next_hop.resolved;
 }
 
-Status Merger::write_slots(Table& table, LivePool& record, std::vector<BlockRef>& references) {
-    BlockRef slots = table.slots;
-    BlockRef times = table.times;
+Status Merger::write_slots(const SlotTableId& id, LivePool& record,
+                           std::vector<BlockRef>& references) {
+    const SlotTables::Table& table = *slots_.find(id);
+    const Blocks& blocks = blocks_[id];
+    BlockRef slots = blocks.slots;
+    BlockRef times = blocks.times;
     const std::size_t earlier_at = times_bytes(table.memory);
     const std::span<const EarlierOwner> earlier =
         table.peers ? std::span<const EarlierOwner>(table.peers->earlier) : table.memory.earlier();
-    if (!table.is_written) {
-        const std::vector<Slot> followed_slots =
+    if (blocks.revision != table.revision) {
+        const std::vector<Slot> peers_slots =
             table.peers ? followed(table.memory.slots(), *table.peers) : std::vector<Slot>{};
         const std::span<const Slot> now =
-            table.peers ? std::span<const Slot>(followed_slots) : table.memory.slots();
+            table.peers ? std::span<const Slot>(peers_slots) : table.memory.slots();
         Result<BlockRef> slot_block = live_->allocate(now.size_bytes());
         if (!slot_block) return slot_block.error();
         Result<BlockRef> time_block = live_->allocate(earlier_at + earlier.size_bytes());
@@ -327,7 +310,7 @@ Status Merger::write_slots(Table& table, LivePool& record, std::vector<BlockRef>
                    live_->array<CoarseTime>(times));
         const BlockRef rest{times.offset + earlier_at, earlier.size_bytes(), 0};
         std::ranges::copy(earlier, live_->array<EarlierOwner>(rest).begin());
-        fresh_.push_back({&table, slots, times});
+        fresh_.push_back({id, slots, times, table.revision});
     }
     record.slots_offset = slots.offset;
     record.times_offset = times.offset;
@@ -339,105 +322,6 @@ Status Merger::write_slots(Table& table, LivePool& record, std::vector<BlockRef>
     references.push_back(slots);
     references.push_back(times);
     return Nothing{};
-}
-
-std::vector<Domain> Merger::domains() const {
-    std::vector<Domain> domains;
-    for (const auto& [id, table] : tables_) {
-        if (id.domain != kNoDomain) domains.push_back(id.domain);
-    }
-    std::ranges::sort(domains);
-    domains.erase(std::unique(domains.begin(), domains.end()), domains.end());
-    return domains;
-}
-
-std::vector<SlotTableId> Merger::tables() const {
-    std::vector<SlotTableId> ids;
-    for (const auto& [id, table] : tables_) ids.push_back(id);
-    return ids;
-}
-
-const SlotMemory* Merger::memory(const SlotTableId& id) const {
-    const auto known = tables_.find(id);
-    return known == tables_.end() ? nullptr : &known->second.memory;
-}
-
-void Merger::follow(const SlotTableId& id, SlotMemory::Steady peers) {
-    const auto known = tables_.find(id);
-    if (known == tables_.end() || known->second.memory.slots().size() != peers.owners.size()) {
-        return;
-    }
-    known->second.peers = std::move(peers);
-    known->second.is_written = false;
-}
-
-bool Merger::is_followed(const SlotTableId& id) const {
-    const auto known = tables_.find(id);
-    return known != tables_.end() && known->second.peers;
-}
-
-void Merger::take_over(const SlotTableId& id, CoarseTime now,
-                       const std::function<bool(std::uint32_t)>& is_remembered) {
-    const auto known = tables_.find(id);
-    if (known == tables_.end() || !known->second.peers) return;
-    known->second.memory.take_over(*known->second.peers, now, is_remembered);
-    known->second.peers.reset();
-    known->second.void_before = now;
-    known->second.is_written = false;
-}
-
-CoarseTime Merger::void_before(Domain domain) const {
-    CoarseTime latest = 0;
-    for (const auto& [id, table] : tables_) {
-        if (id.domain == domain) latest = std::max(latest, table.void_before);
-    }
-    return latest;
-}
-
-bool Merger::settle(CoarseTime now, CoarseTime remembering, const LastUse& last_use,
-                    const Commit& commit) {
-    constexpr CoarseTime kNever = std::numeric_limits<CoarseTime>::max();
-    bool any = false;
-    for (auto& [id, table] : tables_) {
-        if (table.peers) continue;
-        const auto of_slot = [&, pool = id.pool](std::uint32_t slot) {
-            return last_use(pool, slot);
-        };
-        std::size_t changed =
-            table.memory.settle(now, {.hold = kNever, .remembering = remembering}, of_slot);
-        const std::vector<SlotMemory::Ending> endings = table.memory.take_endings(now, table.hold);
-        if (!endings.empty() && !(commit && commit(id, endings))) {
-            changed += table.memory.finish(endings, now, remembering, of_slot);
-        }
-        if (changed == 0) continue;
-        table.is_written = false;
-        any = true;
-    }
-    return any;
-}
-
-bool Merger::finish(const SlotTableId& id, std::span<const SlotMemory::Ending> endings,
-                    CoarseTime now, CoarseTime remembering, const LastUse& last_use) {
-    const auto known = tables_.find(id);
-    if (known == tables_.end() || known->second.peers) return false;
-    const auto of_slot = [&](std::uint32_t slot) { return last_use(id.pool, slot); };
-    if (known->second.memory.finish(endings, now, remembering, of_slot) == 0) return false;
-    known->second.is_written = false;
-    return true;
-}
-
-std::vector<std::uint32_t> Merger::waiting_by_backend(std::size_t backends) const {
-    std::vector<std::uint32_t> waiting(backends);
-    for (const auto& [id, table] : tables_) {
-        if (!table.peers) table.memory.count_waiting(waiting);
-    }
-    return waiting;
-}
-
-std::size_t Merger::in_transition() const {
-    std::size_t total = 0;
-    for (const auto& [id, table] : tables_) total += table.memory.in_transition();
-    return total;
 }
 
 }  // namespace tandem::tables

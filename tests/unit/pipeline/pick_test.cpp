@@ -254,7 +254,7 @@ TEST_F(PickInTransition, OnceItIsOverOnlyRememberedFlowsKeepTheSlotFromBeingStea
     const FlowKey old_flow = random_flow();
     EXPECT_EQ(send(old_flow, tcp::kAck), 1);
     const auto last = [&](std::uint64_t, std::uint32_t) { return last_use(); };
-    ASSERT_TRUE(both_.merger().settle(both_.now + 61, 900, last));
+    ASSERT_TRUE(both_.merger().slots().settle(both_.now + 61, 900, last));
     live_ = both_.apply(plan_);
     tracker_.now = both_.now + 61;
     EXPECT_EQ(send(random_flow(), tcp::kAck), 2);

@@ -163,14 +163,14 @@ TEST(Merge, ASlotThatChangesReachesTheWorkersWithWhatItRemembers) {
         EXPECT_EQ(changed.pools()[0].changed_at[slot], both.now);
     }
     EXPECT_EQ(changed.pools()[0].slots[4], (Slot{1, Slot::kSteady}));
-    EXPECT_EQ(both.merger().waiting_by_backend(3), (std::vector<std::uint32_t>{0, 2, 0}));
+    EXPECT_EQ(both.merger().slots().waiting_by_backend(3), (std::vector<std::uint32_t>{0, 2, 0}));
 
     // A process after this one goes on with it, and the transition ends in its time.
     Merger successor(both.live_region(), both.live(), {});
-    EXPECT_EQ(successor.in_transition(), 2U);
+    EXPECT_EQ(successor.slots().in_transition(), 2U);
     const auto unused = [](std::uint64_t, std::uint32_t) { return CoarseTime{0}; };
-    EXPECT_FALSE(both.merger().settle(both.now + 60, 10, unused));
-    EXPECT_TRUE(both.merger().settle(both.now + 61, 10, unused));
+    EXPECT_FALSE(both.merger().slots().settle(both.now + 60, 10, unused));
+    EXPECT_TRUE(both.merger().slots().settle(both.now + 61, 10, unused));
     EXPECT_EQ(both.apply(plan).pools()[0].slots[3], (Slot{2, Slot::kSteady}));
 }
 
@@ -190,13 +190,13 @@ TEST(Merge, APoolThatGetsAnotherNumberOfSlotsKeepsItsSteadyOwnersByHash) {
     EXPECT_EQ(earlier_owner(pool.earlier, hash_in_slot_7), 2);
     EXPECT_EQ(earlier_owner(pool.earlier, hash_in_slot_7 - 1), 1);
     // Those slots of the new table that 1 had hashes of: all but those inside of the old slot 7.
-    EXPECT_EQ(both.merger().waiting_by_backend(3)[1], 210U);
+    EXPECT_EQ(both.merger().slots().waiting_by_backend(3)[1], 210U);
 
     Merger successor(both.live_region(), both.live(), {});
-    EXPECT_EQ(successor.in_transition(), 211U);
-    EXPECT_EQ(successor.waiting_by_backend(3)[1], 210U);
+    EXPECT_EQ(successor.slots().in_transition(), 211U);
+    EXPECT_EQ(successor.slots().waiting_by_backend(3)[1], 210U);
     const auto unused = [](std::uint64_t, std::uint32_t) { return CoarseTime{0}; };
-    EXPECT_TRUE(both.merger().settle(both.now + 61, 10, unused));
+    EXPECT_TRUE(both.merger().slots().settle(both.now + 61, 10, unused));
     const LiveView settled = both.apply(plan);
     EXPECT_EQ(settled.pools()[0].slots[100], (Slot{2, Slot::kSteady}));
     EXPECT_TRUE(settled.pools()[0].earlier.empty());
@@ -211,8 +211,8 @@ TEST(Merge, ASuccessorEndsNoTransitionBeforeAPlanHasSaidHowLongTheyAre) {
     const std::vector<PortInfo> ports = two_ports();
     Merger successor(both.live_region(), both.live(), ports);
     const auto never = [](std::uint64_t, std::uint32_t) { return CoarseTime{0}; };
-    EXPECT_FALSE(successor.settle(both.now + 5000, 900, never));
-    EXPECT_EQ(successor.in_transition(), 1U);
+    EXPECT_FALSE(successor.slots().settle(both.now + 5000, 900, never));
+    EXPECT_EQ(successor.slots().in_transition(), 1U);
 }
 
 TEST(Merge, ASlotOfAPoolRemembersWhateverBecomesOfOtherPools) {
