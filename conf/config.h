@@ -56,6 +56,7 @@ struct Dataplane {
     std::uint64_t packet_memory_bytes = 0;  ///< 0: "auto"
     std::uint64_t table_memory_bytes = 0;   ///< 0: "auto"
     Poll poll = Poll::kAdaptive;
+    milliseconds stall_limit{50};  ///< a worker that stands still for longer costs us our groups
     std::string socket = "/run/tandem/dataplane.sock";
     std::string eal_args;  ///< appended to DPDK's own arguments, for the cases we did not foresee
 
@@ -79,6 +80,7 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 struct Control {
     LogLevel log_level = LogLevel::kInfo;
     std::string state_dir = "/var/lib/tandem";
+    std::string admin_socket = "/run/tandem/control.sock";  ///< where operators' orders come in
 
     friend bool operator==(const Control&, const Control&) = default;
 };
@@ -170,7 +172,16 @@ struct Group {
     friend bool operator==(const Group&, const Group&) = default;
 };
 
-/// [pair]: the other instance, and how the two speak. Read at start only, but for the key's file.
+/// What a backend's health is when two instances check it.
+enum class Agreement : std::uint8_t {
+    kCredible,  ///< down if both say so, or the one that does is right about the pool's others
+    kAny,       ///< down if either says so
+    kBoth,      ///< down if both say so
+    kLocal,     ///< as this one says
+};
+
+/// [pair]: the other instance, and how the two speak. Read at start only, but for the key's file
+/// and the agreement.
 struct Pair {
     std::vector<IpAddress> peers;   ///< the other instance, by one path or two; in the file's order
     std::vector<IpAddress> locals;  ///< this one, path by path; empty: the kernel chooses
@@ -178,6 +189,8 @@ struct Pair {
     std::string key_file = "/etc/tandem/pair.key";
     milliseconds interval{10};    ///< between heartbeats
     milliseconds dead_after{50};  ///< silence that is death
+    Agreement agreement = Agreement::kCredible;
+    milliseconds sync_timeout{30'000};  ///< a returning instance waits so long to be in step
 
     friend bool operator==(const Pair&, const Pair&) = default;
 };

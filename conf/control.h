@@ -6,6 +6,7 @@
 
 namespace tandem::conf {
 
-Control read_control(Section& root);
+/// The admin socket is beside that of the dataplane if the file does not say where.
+Control read_control(Section& root, const Dataplane& dataplane);
 
 }  // namespace tandem::conf

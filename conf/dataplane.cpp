@@ -6,8 +6,8 @@ namespace tandem::conf {
 
 namespace {
 
-constexpr std::size_t kSocketPathMax = 107;  // sun_path, less the terminating zero
 constexpr std::uint64_t kCpuMax = 4096;
+constexpr Range<milliseconds> kStallLimits{milliseconds{10}, milliseconds{10'000}};
 
 constexpr std::array<Word<Memory>, 3> kMemoryWords{
     {{"auto", Memory::kAuto}, {"huge", Memory::kHuge}, {"normal", Memory::kNormal}}};
@@ -49,6 +49,7 @@ Dataplane read_dataplane(Section& root) {
     section.size_or_auto("packet_memory", dataplane.packet_memory_bytes);
     section.size_or_auto("table_memory", dataplane.table_memory_bytes);
     section.choice("poll", kPollWords, dataplane.poll);
+    section.duration("stall_limit", kStallLimits, dataplane.stall_limit);
     section.file_path("socket", kSocketPathMax, dataplane.socket);
     if (const auto text = section.text("eal_args", "a string")) dataplane.eal_args = text->value;
     section.finish();

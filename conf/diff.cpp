@@ -17,6 +17,7 @@ void compare_dataplane(const Dataplane& running, const Dataplane& wanted,
     compare(&Dataplane::packet_memory_bytes, "dataplane.packet_memory");
     compare(&Dataplane::table_memory_bytes, "dataplane.table_memory");
     compare(&Dataplane::poll, "dataplane.poll");
+    compare(&Dataplane::stall_limit, "dataplane.stall_limit");
     compare(&Dataplane::socket, "dataplane.socket");
     compare(&Dataplane::eal_args, "dataplane.eal_args");
 }
@@ -30,6 +31,12 @@ void compare_flows(const Flows& running, const Flows& wanted, std::vector<std::s
     compare(&Flows::established, "flows.established");
     compare(&Flows::closing, "flows.closing");
     compare(&Flows::udp, "flows.udp");
+}
+
+/// How health is agreed upon is the affair of control, which takes up another way at once.
+bool same_but_agreement(const std::optional<Pair>& running, std::optional<Pair> wanted) {
+    if (running && wanted) wanted->agreement = running->agreement;
+    return running == wanted;
 }
 
 const Port* find_port(const std::vector<Port>& ports, const std::string& name) {
@@ -64,7 +71,9 @@ std::vector<std::string> needs_restart(const Config& running, const Config& want
     compare_flows(running.flows, wanted.flows, names);
     if (running.control.state_dir != wanted.control.state_dir)
         names.emplace_back("control.state_dir");
-    if (running.pair != wanted.pair) names.emplace_back("pair");
+    if (running.control.admin_socket != wanted.control.admin_socket)
+        names.emplace_back("control.admin_socket");
+    if (!same_but_agreement(running.pair, wanted.pair)) names.emplace_back("pair");
     compare_ports(running.ports, wanted.ports, names);
     std::ranges::sort(names);
     return names;

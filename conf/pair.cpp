@@ -12,6 +12,12 @@ constexpr std::size_t kKeyPathMax = 4095;  // PATH_MAX, less the terminating zer
 constexpr Range<milliseconds> kHeartbeatIntervals{milliseconds{1}, milliseconds{1000}};
 constexpr Range<milliseconds> kDeadAfter{milliseconds{10}, milliseconds{10'000}};
 constexpr int kHeartbeatsMissedMin = 3;
+constexpr Range<milliseconds> kSyncTimeouts{milliseconds{1000}, std::chrono::minutes{10}};
+
+constexpr std::array<Word<Agreement>, 4> kAgreementWords{{{"credible", Agreement::kCredible},
+                                                          {"any", Agreement::kAny},
+                                                          {"both", Agreement::kBoth},
+                                                          {"local", Agreement::kLocal}}};
 
 std::vector<IpAddress> read_addresses(Section& section, std::string_view key) {
     std::vector<IpAddress> addresses;
@@ -64,6 +70,8 @@ std::optional<Pair> read_pair(Section& root) {
     section.file_path("key_file", kKeyPathMax, pair.key_file);
     section.duration("interval", kHeartbeatIntervals, pair.interval);
     section.duration("dead_after", kDeadAfter, pair.dead_after);
+    section.choice("agreement", kAgreementWords, pair.agreement);
+    section.duration("sync_timeout", kSyncTimeouts, pair.sync_timeout);
     if (section.is_sound()) check_paths(section, pair);
     if (section.is_sound() && pair.dead_after < kHeartbeatsMissedMin * pair.interval) {
         section.reject("dead_after",

@@ -45,7 +45,7 @@ Config read_root(const toml::table& table, Report& report) {
     Section root("", "", table, report);
     Config config;
     config.dataplane = read_dataplane(root);
-    config.control = read_control(root);
+    config.control = read_control(root, config.dataplane);
     std::vector<Entry<Port>> ports = read_ports(root);
     config.flows = read_flows(root);
     std::vector<Entry<Pool>> pools = read_pools(root, read_checks(root), config.flows);

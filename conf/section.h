@@ -44,6 +44,8 @@ struct Word {
     Enum value;
 };
 
+inline constexpr std::size_t kSocketPathMax = 107;  ///< sun_path, less the terminating zero
+
 class Section {
   public:
     /// `kind` is what sections of this sort have in common ("check"), `path` what messages call

@@ -60,6 +60,20 @@ void compare_pools(const conf::Pool& running, const conf::Pool& wanted,
     }
 }
 
+std::string_view word_of(conf::Agreement agreement) {
+    switch (agreement) {
+        case conf::Agreement::kCredible:
+            return "credible";
+        case conf::Agreement::kAny:
+            return "any";
+        case conf::Agreement::kBoth:
+            return "both";
+        case conf::Agreement::kLocal:
+            return "local";
+    }
+    return "local";
+}
+
 /// How the keys of a group that differ are called.
 std::vector<std::string_view> keys_between(const conf::Group& running, const conf::Group& wanted) {
     using conf::Group;
@@ -115,6 +129,10 @@ std::vector<std::string> changes_between(const conf::Config& running, const conf
         if (named(wanted.pools, pool.name) == nullptr) {
             lines.push_back(fmt::format("pool {} is removed", pool.name));
         }
+    }
+    if (running.pair && wanted.pair && running.pair->agreement != wanted.pair->agreement) {
+        lines.push_back(fmt::format("pair: agreement {} -> {}", word_of(running.pair->agreement),
+                                    word_of(wanted.pair->agreement)));
     }
     compare_groups(running, wanted, lines);
     for (const conf::Vip& vip : wanted.vips) {

@@ -8,8 +8,8 @@
 
 namespace tandem {
 
-/// "pool web: backend 10.0.0.14:8080 is new". Pools, backends, checks, groups and VIPs, in this
-/// order.
+/// "pool web: backend 10.0.0.14:8080 is new". Pools, backends, checks, the pair, groups and VIPs,
+/// in this order.
 std::vector<std::string> changes_between(const conf::Config& running, const conf::Config& wanted);
 
 }  // namespace tandem

@@ -52,11 +52,15 @@ TEST(NeedsRestart, WhatOnlyTheStartOfTheDataplaneReads) {
     EXPECT_EQ(after([](Config& c) { c.dataplane.table_memory_bytes = 1; }),
               Strings{"dataplane.table_memory"});
     EXPECT_EQ(after([](Config& c) { c.dataplane.poll = Poll::kBusy; }), Strings{"dataplane.poll"});
+    EXPECT_EQ(after([](Config& c) { c.dataplane.stall_limit *= 2; }),
+              Strings{"dataplane.stall_limit"});
     EXPECT_EQ(after([](Config& c) { c.dataplane.socket += "/x"; }), Strings{"dataplane.socket"});
     EXPECT_EQ(after([](Config& c) { c.dataplane.eal_args += "x"; }), Strings{"dataplane.eal_args"});
 }
 
-TEST(NeedsRestart, TheStateDirectoryAndNotTheLogLevel) {
+TEST(NeedsRestart, TheStateDirectoryAndTheAdminSocketAndNotTheLogLevel) {
+    EXPECT_EQ(after([](Config& c) { c.control.admin_socket += "x"; }),
+              Strings{"control.admin_socket"});
     EXPECT_EQ(after([](Config& c) { c.control.state_dir += "/x"; }), Strings{"control.state_dir"});
     EXPECT_EQ(after([](Config& c) { c.control.log_level = LogLevel::kDebug; }), Strings{});
 }

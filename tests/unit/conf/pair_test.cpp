@@ -29,18 +29,36 @@ TEST(PairSection, IsAbsentByDefaultAndNeedsOneKey) {
     EXPECT_EQ(pair.key_file, "/etc/tandem/pair.key");
     EXPECT_EQ(pair.interval, milliseconds{10});
     EXPECT_EQ(pair.dead_after, milliseconds{50});
+    EXPECT_EQ(pair.agreement, Agreement::kCredible);
+    EXPECT_EQ(pair.sync_timeout, milliseconds{30'000});
 }
 
 TEST(PairSection, TakesEveryKey) {
     const Pair pair = pair_of(
         "peer = [\"10.9.0.2\", \"fd00::2\"]\nlocal = [\"10.9.0.1\", \"fd00::1\"]\nport = 1\n"
-        "key_file = \"/k\"\ninterval = \"100ms\"\ndead_after = \"1s\"\n");
+        "key_file = \"/k\"\ninterval = \"100ms\"\ndead_after = \"1s\"\nagreement = \"any\"\n"
+        "sync_timeout = \"10m\"\n");
     EXPECT_EQ(pair.peers[1], *IpAddress::parse("fd00::2"));
     EXPECT_EQ(pair.locals[0], *IpAddress::parse("10.9.0.1"));
     EXPECT_EQ(pair.port, 1);
     EXPECT_EQ(pair.key_file, "/k");
     EXPECT_EQ(pair.interval, milliseconds{100});
     EXPECT_EQ(pair.dead_after, milliseconds{1000});
+    EXPECT_EQ(pair.agreement, Agreement::kAny);
+    EXPECT_EQ(pair.sync_timeout, std::chrono::minutes{10});
+}
+
+TEST(PairSection, KnowsFourWaysToAgree) {
+    const auto agreement = [](const std::string& word) {
+        return pair_of("peer = \"10.9.0.2\"\nagreement = \"" + word + "\"\n").agreement;
+    };
+    EXPECT_EQ(agreement("credible"), Agreement::kCredible);
+    EXPECT_EQ(agreement("any"), Agreement::kAny);
+    EXPECT_EQ(agreement("both"), Agreement::kBoth);
+    EXPECT_EQ(agreement("local"), Agreement::kLocal);
+    EXPECT_EQ(pair_errors("peer = \"10.9.0.2\"\nagreement = \"credibel\"\n"),
+              Strings{R"(6:13 pair.agreement must be "credible", "any", "both" or "local", not )"
+                      R"("credibel" (did you mean 'credible'?))"});
 }
 
 TEST(PairSection, SaysWhatIsWrong) {
@@ -59,6 +77,9 @@ TEST(PairSection, SaysWhatIsWrong) {
     EXPECT_TRUE(has(pair_errors(peer + "local = \"fd00::1\"\n"), "of another family"));
     EXPECT_TRUE(has(pair_errors(peer + "interval = \"20ms\"\n"), "less than 3 intervals of 20ms"));
     EXPECT_TRUE(has(pair_errors(peer + "key_file = \"relative\"\n"), "pair.key_file"));
+    EXPECT_TRUE(has(pair_errors(peer + "sync_timeout = \"999ms\"\n"),
+                    "pair.sync_timeout must be a duration from 1s to 10m"));
+    EXPECT_TRUE(has(pair_errors(peer + "sync_timeout = \"601s\"\n"), "pair.sync_timeout"));
     EXPECT_TRUE(has(pair_errors(peer + "pear = 1\n"), "pair.pear"));
 }
 
@@ -67,6 +88,12 @@ TEST(PairSection, NeedsARestart) {
     const Config with = load(with_section("[pair]", "peer = \"10.9.0.2\"\n"));
     EXPECT_EQ(needs_restart(without, with), Strings{"pair"});
     EXPECT_EQ(needs_restart(with, with), Strings{});
+    const auto with_key = [](const std::string& line) {
+        return load(with_section("[pair]", "peer = \"10.9.0.2\"\n" + line));
+    };
+    EXPECT_EQ(needs_restart(with, with_key("sync_timeout = \"9s\"")), Strings{"pair"});
+    EXPECT_EQ(needs_restart(with, with_key("agreement = \"any\"")), Strings{})
+        << "a reload applies it";
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ TEST(DataplaneSection, TakesEveryKey) {
     expected.packet_memory_bytes = 1U << 20U;
     expected.table_memory_bytes = 4096;
     expected.poll = Poll::kBusy;
+    expected.stall_limit = milliseconds{10'000};
     expected.socket = "/tmp/a b.sock";
     expected.eal_args = "-d x --vdev=y";
     EXPECT_EQ(load(with_section("[dataplane]", R"(
@@ -43,6 +44,7 @@ TEST(DataplaneSection, TakesEveryKey) {
         packet_memory = "1MiB"
         table_memory = 4096
         poll = "busy"
+        stall_limit = "10s"
         socket = "/tmp/a b.sock"
         eal_args = "-d x --vdev=y")"))
                   .dataplane,
@@ -114,6 +116,16 @@ TEST(DataplaneSection, WordsAreExact) {
               Strings{"5:12 dataplane.eal_args must be a string, not 1"});
 }
 
+TEST(DataplaneSection, AStallIsBetween10MillisecondsAnd10Seconds) {
+    const std::string expected =
+        R"(5:15 dataplane.stall_limit must be a duration from 10ms to 10s such as "200ms", "2s" )"
+        R"(or "5m", not )";
+    for (const char* value : {"\"9ms\"", "\"10001ms\"", "50", "\"50\""}) {
+        EXPECT_EQ(errors_of_dataplane(std::string("stall_limit = ") + value),
+                  Strings{expected + value});
+    }
+}
+
 TEST(DataplaneSection, IsASection) {
     EXPECT_EQ(errors_in("dataplane = 4\n" + std::string(test::kPort)),
               Strings{"1:13 dataplane must be a section [dataplane], not 4"});
@@ -126,8 +138,11 @@ TEST(ControlSection, HasADefaultForEveryKey) {
 }
 
 TEST(ControlSection, TakesEveryKey) {
-    const Control control =
-        load(with_section("[control]", "log_level = \"debug\"\nstate_dir = \"/tmp/s\"")).control;
+    const Control control = load(with_section("[control]",
+                                              "log_level = \"debug\"\nstate_dir = \"/tmp/s\"\n"
+                                              "admin_socket = \"/tmp/a.sock\""))
+                                .control;
+    EXPECT_EQ(control.admin_socket, "/tmp/a.sock");
     EXPECT_EQ(control.log_level, LogLevel::kDebug);
     EXPECT_EQ(control.state_dir, "/tmp/s");
     const auto level = [](const std::string& word) {
@@ -144,6 +159,21 @@ TEST(ControlSection, SaysWhatIsWrong) {
                        R"(not "warn")",
                        "6:13 control.state_dir must be an absolute path of at most 4095 "
                        "characters, not \"s\""}));
+}
+
+TEST(ControlSection, HasItsSocketBesideThatOfTheDataplane) {
+    EXPECT_EQ(load(with_section("[dataplane]", "socket = \"/tmp/lb1/sock\"")).control.admin_socket,
+              "/tmp/lb1/control.sock");
+    EXPECT_EQ(load(with_section("[dataplane]", "socket = \"/sock\"")).control.admin_socket,
+              "/control.sock");
+    EXPECT_EQ(
+        errors_in(with_section("[control]", "admin_socket = \"/run/tandem/dataplane.sock\"")),
+        Strings{R"(5:16 control.admin_socket: "/run/tandem/dataplane.sock" is the socket of the )"
+                "dataplane"});
+    EXPECT_EQ(
+        errors_in(with_section("[control]", "admin_socket = \"/" + std::string(107, 'a') + '"'))
+            .size(),
+        1U);
 }
 
 }  // namespace

@@ -48,6 +48,15 @@ TEST(Changes, NamePoolsAndVips) {
     EXPECT_EQ(changes_between(wanted, running()).back(), "vip zoo is removed");
 }
 
+TEST(Changes, NameAnotherWayToAgree) {
+    conf::Config before = running();
+    before.pair.emplace();
+    conf::Config wanted = before;
+    wanted.pair->agreement = conf::Agreement::kLocal;
+    EXPECT_EQ(changes_between(before, wanted), Lines{"pair: agreement credible -> local"});
+    EXPECT_EQ(changes_between(running(), wanted), Lines{}) << "which needs a restart";
+}
+
 TEST(Changes, NameGroupsAndTheirKeys) {
     conf::Config before = running();
     before.groups.emplace_back().name = "core";
