@@ -1,6 +1,7 @@
 #include "dataplane/pair/message.h"
 
 #include "dataplane/base/check.h"
+#include "dataplane/pair/bytes.h"
 #include "dataplane/pair/session.h"
 
 namespace tandem::pair {
@@ -12,36 +13,18 @@ constexpr std::uint8_t kFit = 1;  ///< of a heartbeat's flags
 constexpr std::size_t kFieldHeaderBytes = 3;
 constexpr std::size_t kPoolBytes = 16;
 
-class Writer {
-  public:
-    template <class Number>
-    void number(Number value) {
-        for (std::size_t i = sizeof(Number); i > 0; --i) {
-            bytes_.push_back(static_cast<std::uint8_t>(value >> (8 * (i - 1))));
-        }
-    }
-    void record(const Record& record) {
-        number(static_cast<std::uint8_t>(record.size()));
-        bytes_.insert(bytes_.end(), record.begin(), record.end());
-    }
-    /// Whatever `write` writes is one field.
-    template <class Write>
-    void field(Tag tag, Write&& write) {
-        number(static_cast<std::uint8_t>(tag));
-        const std::size_t length_at = bytes_.size();
-        number(std::uint16_t{0});
-        write();
-        const std::size_t length = bytes_.size() - length_at - sizeof(std::uint16_t);
-        bytes_[length_at] = static_cast<std::uint8_t>(length >> 8U);
-        bytes_[length_at + 1] = static_cast<std::uint8_t>(length);
-    }
-    std::vector<std::uint8_t> take() { return std::move(bytes_); }
+/// Whatever `write` writes is one field.
+template <class Write>
+void write_field(ByteWriter& writer, Tag tag, Write&& write) {
+    writer.number(static_cast<std::uint8_t>(tag));
+    const std::size_t length_at = writer.size();
+    writer.number(std::uint16_t{0});
+    write();
+    writer.number_at(length_at,
+                     static_cast<std::uint16_t>(writer.size() - length_at - sizeof(std::uint16_t)));
+}
 
-  private:
-    std::vector<std::uint8_t> bytes_;
-};
-
-void write_heartbeat(Writer& writer, const Message& message) {
+void write_heartbeat(ByteWriter& writer, const Message& message) {
     writer.number(message.plan_generation);
     writer.number(message.config_revision);
     writer.number(message.hash_key_id);
@@ -50,52 +33,24 @@ void write_heartbeat(Writer& writer, const Message& message) {
     writer.number(static_cast<std::uint8_t>(message.is_fit ? kFit : 0));
 }
 
-void write_pools(Writer& writer, const std::vector<PoolDigest>& pools) {
+void write_pools(ByteWriter& writer, const std::vector<PoolDigest>& pools) {
     for (const PoolDigest& pool : pools) {
         writer.number(pool.pool);
         writer.number(pool.digest);
     }
 }
 
-void write_batch(Writer& writer, const Batch& batch) {
+void write_batch(ByteWriter& writer, const Batch& batch) {
     writer.number(batch.epoch);
     writer.number(batch.first);
-    for (const Record& record : batch.records) writer.record(record);
+    for (const Record& record : batch.records) {
+        writer.number(static_cast<std::uint8_t>(record.size()));
+        writer.bytes(record);
+    }
 }
 
-/// Reads from the front. What is not there is 0, and makes it unsound.
-class Reader {
-  public:
-    explicit Reader(std::span<const std::uint8_t> bytes) : left_(bytes) {}
-
-    template <class Number>
-    Number number() {
-        Number value = 0;
-        for (const std::uint8_t byte : take(sizeof(Number))) {
-            value = static_cast<Number>(std::uint64_t{value} << 8U | byte);
-        }
-        return value;
-    }
-    std::span<const std::uint8_t> take(std::size_t count) {
-        if (count > left_.size()) {
-            is_sound_ = false;
-            left_ = {};
-            return {};
-        }
-        const auto taken = left_.first(count);
-        left_ = left_.subspan(count);
-        return taken;
-    }
-    [[nodiscard]] bool at_end() const { return left_.empty(); }
-    [[nodiscard]] bool is_sound() const { return is_sound_; }
-
-  private:
-    std::span<const std::uint8_t> left_;
-    bool is_sound_ = true;
-};
-
 /// Fields may grow at their ends; a reader takes what it knows.
-bool read_heartbeat(Reader& field, Message& message) {
+bool read_heartbeat(ByteReader& field, Message& message) {
     message.plan_generation = field.number<std::uint64_t>();
     message.config_revision = field.number<std::uint64_t>();
     message.hash_key_id = field.number<std::uint64_t>();
@@ -105,7 +60,7 @@ bool read_heartbeat(Reader& field, Message& message) {
     return field.is_sound();
 }
 
-bool read_pools(Reader& field, Message& message) {
+bool read_pools(ByteReader& field, Message& message) {
     while (!field.at_end()) {
         PoolDigest pool;
         pool.pool = field.number<std::uint64_t>();
@@ -115,7 +70,7 @@ bool read_pools(Reader& field, Message& message) {
     return field.is_sound() && message.pools.size() <= kPoolDigestsMax;
 }
 
-bool read_batch(Reader& field, Message& message) {
+bool read_batch(ByteReader& field, Message& message) {
     Batch batch;
     batch.epoch = field.number<std::uint32_t>();
     batch.first = field.number<std::uint64_t>();
@@ -127,7 +82,7 @@ bool read_batch(Reader& field, Message& message) {
     return field.is_sound();
 }
 
-bool read_field(std::uint8_t tag, Reader& field, Message& message) {
+bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
     switch (tag) {
         case kHeartbeat:
             return read_heartbeat(field, message);
@@ -152,16 +107,17 @@ bool read_field(std::uint8_t tag, Reader& field, Message& message) {
 std::vector<std::uint8_t> encode(const Message& message) {
     CHECK(message.pools.empty() || !message.batch);
     CHECK(message.pools.size() <= kPoolDigestsMax);
-    Writer writer;
-    writer.field(kHeartbeat, [&] { write_heartbeat(writer, message); });
-    if (!message.pools.empty()) writer.field(kPools, [&] { write_pools(writer, message.pools); });
+    ByteWriter writer;
+    write_field(writer, kHeartbeat, [&] { write_heartbeat(writer, message); });
+    if (!message.pools.empty())
+        write_field(writer, kPools, [&] { write_pools(writer, message.pools); });
     if (message.acknowledgement) {
-        writer.field(kAcknowledgement, [&] {
+        write_field(writer, kAcknowledgement, [&] {
             writer.number(message.acknowledgement->epoch);
             writer.number(message.acknowledgement->next);
         });
     }
-    if (message.batch) writer.field(kBatch, [&] { write_batch(writer, *message.batch); });
+    if (message.batch) write_field(writer, kBatch, [&] { write_batch(writer, *message.batch); });
     std::vector<std::uint8_t> bytes = writer.take();
     CHECK(bytes.size() <= kPayloadMax);
     return bytes;
@@ -170,10 +126,10 @@ std::vector<std::uint8_t> encode(const Message& message) {
 std::optional<Message> decode(std::span<const std::uint8_t> bytes) {
     Message message;
     bool has_heartbeat = false;
-    Reader reader(bytes);
+    ByteReader reader(bytes);
     while (!reader.at_end()) {
         const auto tag = reader.number<std::uint8_t>();
-        Reader field(reader.take(reader.number<std::uint16_t>()));
+        ByteReader field(reader.take(reader.number<std::uint16_t>()));
         if (!reader.is_sound() || !read_field(tag, field, message)) return std::nullopt;
         has_heartbeat |= tag == kHeartbeat;
     }

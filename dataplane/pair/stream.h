@@ -55,6 +55,12 @@ class StreamSender {
     /// Everything pushed has been acknowledged.
     [[nodiscard]] bool is_empty() const { return queue_.empty(); }
     [[nodiscard]] std::uint64_t end() const { return first_ + queue_.size(); }
+    /// Everything before it has been acknowledged.
+    [[nodiscard]] std::uint64_t first() const { return first_; }
+    /// Half of the queue is free: for who can wait with what there is to say.
+    [[nodiscard]] bool has_room() const {
+        return !is_broken_ && queued_bytes_ <= limits_.queue_bytes / 2;
+    }
     [[nodiscard]] std::uint64_t resent() const { return resent_; }
 
   private:

@@ -1,0 +1,108 @@
+// What the other instance has told (record.h), as this one needs it to go on for it: by this
+// instance's numbers of backends. Pure but for the flows, which workers look up meanwhile.
+//
+// A telling replaces the one before it when all of it has come, not earlier: what a peer that died
+// had told stays good until then, and its flows stay for as long as a flow can be silent.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <tuple>
+#include <vector>
+
+#include "dataplane/base/time.h"
+#include "dataplane/net/address.h"
+#include "dataplane/pair/record.h"
+#include "dataplane/tables/peer_flows.h"
+#include "dataplane/tables/slot_tables.h"
+
+namespace tandem::pair {
+
+class Follower {
+  public:
+    explicit Follower(tables::PeerFlows& flows) : flows_(&flows) { old_since_.fill(0); }
+
+    /// This instance's backends, by index; those without an address are none.
+    void set_backends(std::span<const ToldBackend> own);
+
+    /// The peer begins another telling.
+    void begin(CoarseTime now);
+    /// The next record of it.
+    void take(const Told& told);
+    /// The peer lives no longer, or does again and goes on with the telling.
+    void set_alive(bool is_alive, CoarseTime now);
+
+    /// All of the telling has come.
+    [[nodiscard]] bool is_caught_up() const { return is_caught_up_ && !has_lost_; }
+    /// Something did not fit: what the peer tells is not all known here.
+    [[nodiscard]] bool has_lost() const { return has_lost_; }
+    /// Whether that table was told in this telling, or in one before it if it is not whole yet.
+    [[nodiscard]] bool has(const tables::SlotTableId& id) const { return tables_.contains(id); }
+    [[nodiscard]] std::vector<tables::SlotTableId> tables() const;
+    /// By own numbers; of a table that has().
+    [[nodiscard]] tables::SlotMemory::Steady steady(const tables::SlotTableId& id) const;
+    /// Whether the peer may remember flows of this slot; of a table that has().
+    [[nodiscard]] bool has_flows(const tables::SlotTableId& id, std::uint32_t slot) const {
+        return tables_.at(id).has_flows[slot];
+    }
+    /// Tables that steady() says something new of since the last call.
+    std::vector<tables::SlotTableId> take_changed();
+    /// This instance answers for it from now on.
+    void forget(const tables::SlotTableId& id) { tables_.erase(id); }
+
+    /// What the peer's checks find, by own numbers.
+    [[nodiscard]] std::span<const tables::HealthState> verdicts() const { return verdicts_; }
+    /// Grows when verdicts() changes.
+    [[nodiscard]] std::uint64_t verdict_revision() const { return verdict_revision_; }
+
+    /// Takes away flows that are of no telling that counts: the next `buckets` of them.
+    void sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets);
+    /// Of each own backend how many flows of the peer's there are; counted by the last whole sweep.
+    [[nodiscard]] std::span<const std::uint32_t> flows_by_backend() const { return counted_; }
+
+  private:
+    struct Table {
+        std::uint32_t slot_count = 0;
+        tables::SlotMemory::Steady steady;
+        bool is_by_own_numbers = false;  ///< it is of a telling before this one
+        std::vector<bool> has_flows{};   ///< by slot
+    };
+    struct Sees;  ///< the effect of each kind of record
+    using Identity = std::tuple<std::uint64_t, IpAddress, std::uint16_t>;
+
+    static Identity identity_of(const ToldBackend& backend) {
+        return {backend.pool, backend.address, backend.port};
+    }
+
+    [[nodiscard]] tables::BackendIndex own_number(tables::BackendIndex peers) const;
+    void translate(tables::SlotMemory::Steady& steady) const;
+    void map_backends();
+    void map_verdicts();
+    void note_flow(const ToldFlow& told);
+    void all_told();
+
+    tables::PeerFlows* flows_;
+    std::vector<ToldBackend> own_;
+    std::map<Identity, tables::BackendIndex> own_numbers_;
+    std::vector<ToldBackend> peers_;            ///< by the peer's numbers
+    std::vector<tables::BackendIndex> to_own_;  ///< likewise
+    std::vector<tables::HealthState> peers_verdicts_;
+    std::vector<tables::HealthState> verdicts_;
+    std::uint64_t verdict_revision_ = 0;
+    std::map<tables::SlotTableId, Table> tables_;
+    std::map<tables::SlotTableId, Table> incoming_;  ///< of a telling that is not whole yet
+    std::optional<tables::SlotTableId> filling_;
+    std::vector<tables::SlotTableId> changed_;
+    std::uint8_t serial_ = 0;
+    std::array<CoarseTime, 256> old_since_;  ///< by serial of tellings; 0: it counts
+    bool is_caught_up_ = false;
+    bool has_lost_ = false;
+    std::size_t swept_ = 0;
+    std::vector<std::uint32_t> counting_;
+    std::vector<std::uint32_t> counted_;
+};
+
+}  // namespace tandem::pair

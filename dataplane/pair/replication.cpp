@@ -1,0 +1,260 @@
+#include "dataplane/pair/replication.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tandem::pair {
+
+using tables::Domain;
+using tables::FlowChange;
+using tables::PeerFlows;
+using tables::SlotTableId;
+
+namespace {
+
+/// Of a worker's changes at a step: others wait for the main core, too.
+constexpr std::size_t kChangesAtOnce = 2048;
+constexpr std::size_t kBucketsAtOnce = 512;  ///< of the peer's flows
+
+}  // namespace
+
+Replication::Replication(const Settings& settings, tables::SlotTables& slots, PeerFlows& flows,
+                         std::span<tables::FlowJournal* const> journals,
+                         tables::SlotTables::LastUse last_use)
+    : settings_(settings),
+      slots_(&slots),
+      flows_(&flows),
+      journals_(journals.begin(), journals.end()),
+      teller_(settings.limits),
+      follower_(flows),
+      is_answering_(journals.size()),
+      has_answered_(journals.size()),
+      last_use_(std::move(last_use)),
+      use_cells_(std::make_unique<tables::SlotUse::Cell[]>(tables::SlotUse::kCells)),
+      use_(std::span(use_cells_.get(), tables::SlotUse::kCells)) {}
+
+bool Replication::answers_for(Domain domain) const {
+    return domain == tables::kNoDomain || std::ranges::binary_search(domains_, domain);
+}
+
+void Replication::set_plan(std::vector<ToldBackend> backends,
+                           std::vector<tables::HealthState> verdicts, std::uint64_t hash_key_id) {
+    follower_.set_backends(backends);
+    if (std::exchange(hash_key_id_, hash_key_id) != hash_key_id) telling_is_due_ = true;
+    for (std::size_t i = 1; i < std::max(backends.size(), backends_.size()); ++i) {
+        const ToldBackend before = i < backends_.size() ? backends_[i] : ToldBackend{};
+        ToldBackend now = i < backends.size() ? backends[i] : ToldBackend{};
+        now.number = static_cast<tables::BackendIndex>(i);
+        const bool is_same =
+            before.pool == now.pool && before.address == now.address && before.port == now.port;
+        if (is_telling() && !is_same) teller_.tell(now);
+    }
+    verdicts.resize(backends.size());
+    for (std::size_t i = 1; i < verdicts.size(); ++i) {
+        if (i < verdicts_.size() && verdicts_[i] == verdicts[i]) continue;
+        if (is_telling())
+            teller_.tell(ToldVerdict{static_cast<tables::BackendIndex>(i), verdicts[i]});
+    }
+    backends_ = std::move(backends);
+    verdicts_ = std::move(verdicts);
+    follows_anew_ = true;
+    if (told_tables() != tables_in_telling_) telling_is_due_ = true;
+}
+
+CoarseTime Replication::last_use(std::uint64_t pool, std::uint32_t slot) const {
+    return std::max(last_use_(pool, slot), use_.last(pool, slot));
+}
+
+std::vector<SlotTableId> Replication::told_tables() const {
+    std::vector<SlotTableId> ids;
+    for (const auto& [id, table] : slots_->all()) {
+        if (id.domain != tables::kNoDomain && answers_for(id.domain)) ids.push_back(id);
+    }
+    return ids;
+}
+
+bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
+    if (domains == domains_) return false;
+    domains_ = std::move(domains);
+    telling_is_due_ = true;
+    bool has_changed = false;
+    for (const SlotTableId& id : follower_.tables()) {
+        if (!answers_for(id.domain)) continue;
+        const auto is_remembered = [&](std::uint32_t slot) {
+            const bool has_flows = follower_.has_flows(id, slot);
+            if (has_flows) use_.note(id.pool, slot, now);
+            return has_flows;
+        };
+        has_changed |= slots_->take_over(id, now, is_remembered);
+        follower_.forget(id);
+    }
+    return follow_tables(/*all=*/true) || has_changed;
+}
+
+/// Those that the peer answers for, and this instance does not.
+bool Replication::follow_tables(bool all) {
+    const std::vector<SlotTableId> changed = follower_.take_changed();
+    bool any = false;
+    for (const SlotTableId& id : all ? follower_.tables() : changed) {
+        if (answers_for(id.domain)) continue;
+        slots_->follow(id, follower_.steady(id));
+        any = true;
+    }
+    return any;
+}
+
+void Replication::peer_appears(bool is_new, CoarseTime now) {
+    if (is_new) receiver_.forget();
+    is_peer_alive_ = true;
+    follower_.set_alive(true, now);
+    telling_is_due_ = true;
+}
+
+void Replication::peer_is_lost(CoarseTime now) {
+    is_peer_alive_ = false;
+    peers_key_id_ = 0;
+    follower_.set_alive(false, now);
+    teller_.stop();
+    ask_journals(0);
+    // With nobody to tell, transitions end alone.
+    for (const Teller::Endings& endings : teller_.take_unacknowledged()) {
+        uncommitted_ += endings.slots.size();
+        slots_->finish(endings.id, endings.slots, now, settings_.remembering,
+                       [&](auto pool, auto slot) { return last_use(pool, slot); });
+    }
+}
+
+void Replication::take(const Batch& batch, CoarseTime now) {
+    if (!has_same_key()) return;  // not acknowledged: it comes again
+    const StreamReceiver::Taken taken = receiver_.take(batch);
+    if (taken.is_new_epoch) follower_.begin(now);
+    for (const Record& record : taken.records) {
+        if (const std::optional<Told> told = decode_record(record)) follower_.take(*told);
+    }
+}
+
+std::optional<Acknowledgement> Replication::acknowledgement() const {
+    if (!receiver_.epoch()) return std::nullopt;
+    return Acknowledgement{*receiver_.epoch(), receiver_.next()};
+}
+
+void Replication::take(const Acknowledgement& acknowledgement, Instant now) {
+    teller_.stream().acknowledged(acknowledgement.epoch, acknowledgement.next, now);
+}
+
+void Replication::ask_journals(std::uint32_t serial) {
+    asked_ = serial;
+    for (tables::FlowJournal* journal : journals_) journal->ask(serial);
+    is_answering_.assign(journals_.size(), false);
+    has_answered_.assign(journals_.size(), false);
+}
+
+void Replication::begin_telling() {
+    telling_is_due_ = false;
+    Teller::Contents contents;
+    for (std::size_t i = 1; i < backends_.size(); ++i) {
+        if (backends_[i].address == IpAddress{}) continue;
+        contents.backends.push_back(backends_[i]);
+        contents.backends.back().number = static_cast<tables::BackendIndex>(i);
+        contents.verdicts.push_back({static_cast<tables::BackendIndex>(i), verdicts_[i]});
+    }
+    contents.tables = tables_in_telling_ = told_tables();
+    teller_.begin(std::move(contents));
+    ask_journals(0);
+    next_inherited_ = 0;
+    are_inherited_told_ = false;
+    ++tellings_;
+}
+
+/// Flows of an earlier peer's that this instance answers for now. Before those of workers: what
+/// they say of the same flow is newer. False: there are more.
+bool Replication::tell_inherited() {
+    if (are_inherited_told_) return true;
+    next_inherited_ = flows_->walk(
+        next_inherited_, kBucketsAtOnce,
+        [&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
+            const Domain domain = tables::domain_of(identity);
+            if (domain != tables::kNoDomain && answers_for(domain) &&
+                flow.backend != tables::kNoBackend) {
+                teller_.tell({identity, flow.backend, flow.state, FlowChange::Kind::kIs});
+            }
+            return true;
+        });
+    are_inherited_told_ = next_inherited_ == 0;
+    return are_inherited_told_;
+}
+
+void Replication::hear(std::size_t journal) {
+    journals_[journal]->drain(kChangesAtOnce, [&](const FlowChange& change) {
+        if (change.kind == FlowChange::Kind::kBegins) {
+            is_answering_[journal] = change.identity == asked_;
+            return;
+        }
+        if (!is_answering_[journal]) return;
+        if (change.kind == FlowChange::Kind::kTold) {
+            has_answered_[journal] = true;
+            return;
+        }
+        const Domain domain = tables::domain_of(change.identity);
+        if (!answers_for(domain)) return;
+        teller_.tell(change);
+        const bool is_inherited =
+            change.kind == FlowChange::Kind::kEnded && domain != tables::kNoDomain;
+        if (is_inherited) flows_->remove(change.identity);
+    });
+    telling_is_due_ |= journals_[journal]->has_overflowed();
+}
+
+void Replication::tell_flows() {
+    if (!teller_.takes_flows()) return;
+    if (teller_.awaits_flows() && !tell_inherited()) return;
+    if (asked_ == 0) ask_journals(static_cast<std::uint32_t>(tellings_) | 1U << 31U);
+    for (std::size_t i = 0; i < journals_.size(); ++i) {
+        if (teller_.takes_flows()) hear(i);
+    }
+    const bool all = std::ranges::find(has_answered_, false) == has_answered_.end();
+    if (teller_.awaits_flows() && all) teller_.all_flows_told();
+}
+
+bool Replication::step(CoarseTime now) {
+    if (is_peer_alive_ && has_same_key()) {
+        if (telling_is_due_ || teller_.is_idle() || teller_.is_broken()) begin_telling();
+        teller_.go_on(*slots_);
+        tell_flows();
+    } else if (is_telling()) {
+        teller_.stop();
+        ask_journals(0);
+    }
+    bool any = follow_tables(std::exchange(follows_anew_, false));
+    for (const Teller::Endings& endings : teller_.take_acknowledged()) {
+        any |= slots_->finish(endings.id, endings.slots, now, settings_.remembering,
+                              [&](auto pool, auto slot) { return last_use(pool, slot); });
+    }
+    follower_.sweep(now, settings_.remembering, kBucketsAtOnce);
+    return any;
+}
+
+bool Replication::settle(CoarseTime now) {
+    return slots_->settle(
+        now, settings_.remembering, [&](auto pool, auto slot) { return last_use(pool, slot); },
+        [&](const SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings) {
+            return commit(id, endings);
+        });
+}
+
+bool Replication::commit(const SlotTableId& id,
+                         std::span<const tables::SlotMemory::Ending> endings) {
+    if (!is_peer_alive_ || !teller_.tells(id)) {
+        uncommitted_ += is_peer_alive_ ? endings.size() : 0;
+        return false;
+    }
+    teller_.tell(Teller::Endings{id, {endings.begin(), endings.end()}});
+    return true;
+}
+
+void Replication::want_openings(bool wanted) {
+    for (tables::FlowJournal* journal : journals_) journal->want_openings(wanted);
+    telling_is_due_ = true;
+}
+
+}  // namespace tandem::pair

@@ -1,0 +1,128 @@
+// Keeps two instances in step, so that each can go on for the other: tells what this one answers
+// for (teller.h), follows what the other one does (follower.h), and makes the tables of slots see
+// it. Pure: roles, the peer's life, records and the time go in.
+//
+// A takeover is a change of tables and nothing else: slots go on from the owners that were steady
+// there, and flows that were told of are looked up where the peer's are.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "dataplane/base/time.h"
+#include "dataplane/pair/follower.h"
+#include "dataplane/pair/message.h"
+#include "dataplane/pair/teller.h"
+#include "dataplane/tables/flow_journal.h"
+#include "dataplane/tables/flow_memory.h"
+#include "dataplane/tables/peer_flows.h"
+#include "dataplane/tables/slot_tables.h"
+
+namespace tandem::pair {
+
+class Replication {
+  public:
+    struct Settings {
+        StreamLimits limits{};
+        CoarseTime remembering = 900;  ///< the longest a flow can be idle and be remembered
+    };
+    /// `journals`: of the workers. `last_use`: by the workers.
+    Replication(const Settings& settings, tables::SlotTables& slots, tables::PeerFlows& flows,
+                std::span<tables::FlowJournal* const> journals,
+                tables::SlotTables::LastUse last_use);
+
+    /// What this instance has, after each new plan: backends by their numbers, what its own checks
+    /// find of each, and which key chooses slots.
+    void set_plan(std::vector<ToldBackend> backends, std::vector<tables::HealthState> verdicts,
+                  std::uint64_t hash_key_id);
+    /// The domains that this instance answers for. True: workers are to see other slots.
+    bool set_domains(std::vector<tables::Domain> domains, CoarseTime now);
+
+    /// The peer is heard, for the first time since it was lost; `is_new`: it has been restarted.
+    void peer_appears(bool is_new, CoarseTime now);
+    void peer_is_lost(CoarseTime now);
+    /// By its heartbeat.
+    void peer_has_key(std::uint64_t hash_key_id) { peers_key_id_ = hash_key_id; }
+
+    void take(const Batch& batch, CoarseTime now);
+    [[nodiscard]] std::optional<Acknowledgement> acknowledgement() const;
+    void take(const Acknowledgement& acknowledgement, Instant now);
+    /// The next records for the peer, if it is time for any.
+    std::optional<Batch> next_batch(Instant now) {
+        return is_telling() ? teller_.stream().next(now, kBatchRoom) : std::nullopt;
+    }
+
+    /// Often: moves on what can. True: workers are to see other slots.
+    bool step(CoarseTime now, const tables::SlotTables::LastUse& last_use);
+    /// For SlotTables::settle: ends of transitions wait until the peer knows.
+    bool commit(const tables::SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings);
+    /// Of a slot, when flows that the peer told of made it one to be asked for.
+    [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot) const {
+        return use_.last(pool, slot);
+    }
+    /// From now on, or no longer, the peer hears of flows that have only just been opened as well:
+    /// before a planned handoff.
+    void want_openings(bool wanted);
+
+    /// The peer has told all, and nothing of it is missing here.
+    [[nodiscard]] bool is_caught_up() const {
+        return is_peer_alive_ && has_same_key() && follower_.is_caught_up();
+    }
+    /// The peer has acknowledged all that there is to tell.
+    [[nodiscard]] bool has_told_all() const { return is_telling() && teller_.is_caught_up(); }
+    [[nodiscard]] const Follower& follower() const { return follower_; }
+    [[nodiscard]] const Teller& teller() const { return teller_; }
+    /// How often a telling began, and how many transitions ended without the peer's knowledge.
+    [[nodiscard]] std::uint64_t tellings() const { return tellings_; }
+    [[nodiscard]] std::uint64_t uncommitted() const { return uncommitted_; }
+
+  private:
+    [[nodiscard]] bool has_same_key() const {
+        return hash_key_id_ != 0 && hash_key_id_ == peers_key_id_;
+    }
+    [[nodiscard]] bool is_telling() const { return !teller_.is_idle(); }
+    [[nodiscard]] bool answers_for(tables::Domain domain) const;
+    [[nodiscard]] std::vector<tables::SlotTableId> told_tables() const;
+    void begin_telling();
+    bool commit(const tables::SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings);
+    void tell_flows();
+    bool tell_inherited();
+    void hear(std::size_t journal);
+    [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot) const;
+    bool follow_tables(bool all);
+    void ask_journals(std::uint32_t serial);
+
+    Settings settings_;
+    tables::SlotTables* slots_;
+    tables::PeerFlows* flows_;
+    std::vector<tables::FlowJournal*> journals_;
+    Teller teller_;
+    Follower follower_;
+    StreamReceiver receiver_;
+    std::vector<ToldBackend> backends_;
+    std::vector<tables::HealthState> verdicts_;
+    std::vector<tables::Domain> domains_;  ///< sorted
+    std::vector<tables::SlotTableId> tables_in_telling_;
+    std::uint64_t hash_key_id_ = 0;
+    std::uint64_t peers_key_id_ = 0;
+    tables::SlotTables::LastUse last_use_;
+    bool is_peer_alive_ = false;
+    bool follows_anew_ = false;  ///< tables have come that the peer may have told of before
+    bool telling_is_due_ = false;
+    std::uint32_t asked_ = 0;         ///< of the journals
+    std::vector<bool> is_answering_;  ///< by journal: it speaks of what was asked last
+    std::vector<bool> has_answered_;
+    std::size_t next_inherited_ = 0;  ///< bucket of flows_, while those are told
+    bool are_inherited_told_ = false;
+    /// When flows that the peer told of made a slot one to be asked for.
+    std::unique_ptr<tables::SlotUse::Cell[]> use_cells_;
+    tables::SlotUse use_;
+    std::uint64_t tellings_ = 0;
+    std::uint64_t uncommitted_ = 0;
+};
+
+}  // namespace tandem::pair

@@ -1,0 +1,136 @@
+#include "dataplane/pair/teller.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tandem::pair {
+
+void Teller::begin(Contents contents) {
+    stream_.restart();
+    contents_ = std::move(contents);
+    next_backend_ = next_verdict_ = next_table_ = next_slot_ = 0;
+    is_in_table_ = false;
+    for (Waiting& waiting : waiting_) waiting.until.reset();
+    phase_ = Phase::kTables;
+}
+
+void Teller::go_on(const tables::SlotTables& slots) {
+    if (phase_ != Phase::kTables) return;
+    while (stream_.has_room()) {
+        if (next_backend_ < contents_.backends.size()) {
+            push(contents_.backends[next_backend_++]);
+        } else if (next_table_ < contents_.tables.size()) {
+            if (!tell_table(slots)) ++next_table_;
+        } else if (next_verdict_ < contents_.verdicts.size()) {
+            push(contents_.verdicts[next_verdict_++]);
+        } else {
+            phase_ = Phase::kFlows;
+            return;
+        }
+    }
+}
+
+/// One more record of the table whose turn it is. False: there is none left.
+bool Teller::tell_table(const tables::SlotTables& slots) {
+    const tables::SlotTableId& id = contents_.tables[next_table_];
+    if (!is_in_table_) {
+        const tables::SlotTables::Table* table = slots.find(id);
+        if (table == nullptr) return false;
+        steady_ = table->memory.steady();
+        next_slot_ = 0;
+        is_in_table_ = true;
+        push(ToldTable{id, static_cast<std::uint32_t>(steady_.owners.size())});
+        return true;
+    }
+    const auto take = [&](auto& from, auto& to, std::size_t most) {
+        const std::size_t count = std::min(most, from.size() - next_slot_);
+        const auto first = from.begin() + static_cast<std::ptrdiff_t>(next_slot_);
+        to.assign(first, first + static_cast<std::ptrdiff_t>(count));
+        next_slot_ += count;
+    };
+    if (next_slot_ < steady_.owners.size()) {
+        ToldSteady told;
+        take(steady_.owners, told.owners, ToldSteady::kMax);
+        push(told);
+        if (next_slot_ < steady_.owners.size()) return true;
+        steady_.owners.clear();
+        next_slot_ = 0;
+    }
+    if (next_slot_ < steady_.earlier.size()) {
+        ToldEarlier told;
+        take(steady_.earlier, told.owners, ToldEarlier::kMax);
+        push(told);
+        return true;
+    }
+    is_in_table_ = false;
+    return false;
+}
+
+void Teller::tell(const tables::FlowChange& change) {
+    if (phase_ < Phase::kFlows) return;
+    if (change.kind == tables::FlowChange::Kind::kIs) {
+        push(ToldFlow{change.identity, change.backend, change.state});
+    } else if (change.kind == tables::FlowChange::Kind::kEnded) {
+        push(ToldEnd{change.identity});
+    }
+}
+
+void Teller::all_flows_told() {
+    if (phase_ != Phase::kFlows) return;
+    push(AllTold{});
+    told_at_ = stream_.end();
+    phase_ = Phase::kChanges;
+    for (Waiting& waiting : waiting_) push_endings(waiting);
+}
+
+void Teller::tell(const ToldBackend& backend) {
+    if (phase_ != Phase::kIdle) push(backend);
+}
+
+void Teller::tell(const ToldVerdict& verdict) {
+    if (phase_ != Phase::kIdle) push(verdict);
+}
+
+bool Teller::tells(const tables::SlotTableId& id) const {
+    return phase_ != Phase::kIdle && !stream_.is_broken() &&
+           std::ranges::find(contents_.tables, id) != contents_.tables.end();
+}
+
+void Teller::tell(Endings endings) {
+    waiting_.push_back({std::move(endings), std::nullopt});
+    if (phase_ == Phase::kChanges) push_endings(waiting_.back());
+}
+
+void Teller::push_endings(Waiting& waiting) {
+    ToldEndings told{waiting.endings.id, {}};
+    const auto flush = [&] {
+        if (told.slots.empty()) return;
+        push(told);
+        told.slots.clear();
+    };
+    for (const tables::SlotMemory::Ending& ending : waiting.endings.slots) {
+        told.slots.push_back({ending.slot, ending.owner});
+        if (told.slots.size() == ToldEndings::kMax) flush();
+    }
+    flush();
+    waiting.until = stream_.end();
+}
+
+std::vector<Teller::Endings> Teller::take_acknowledged() {
+    std::vector<Endings> taken;
+    while (!waiting_.empty() && waiting_.front().until &&
+           stream_.first() >= *waiting_.front().until && !stream_.is_broken()) {
+        taken.push_back(std::move(waiting_.front().endings));
+        waiting_.pop_front();
+    }
+    return taken;
+}
+
+std::vector<Teller::Endings> Teller::take_unacknowledged() {
+    std::vector<Endings> taken;
+    for (Waiting& waiting : waiting_) taken.push_back(std::move(waiting.endings));
+    waiting_.clear();
+    return taken;
+}
+
+}  // namespace tandem::pair
