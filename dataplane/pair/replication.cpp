@@ -25,11 +25,11 @@ Replication::Replication(const Settings& settings, tables::SlotTables& slots, Pe
       slots_(&slots),
       flows_(&flows),
       journals_(journals.begin(), journals.end()),
+      last_use_(std::move(last_use)),
       teller_(settings.limits),
       follower_(flows),
       is_answering_(journals.size()),
       has_answered_(journals.size()),
-      last_use_(std::move(last_use)),
       use_cells_(std::make_unique<tables::SlotUse::Cell[]>(tables::SlotUse::kCells)),
       use_(std::span(use_cells_.get(), tables::SlotUse::kCells)) {}
 

@@ -57,13 +57,9 @@ class Replication {
     }
 
     /// Often: moves on what can. True: workers are to see other slots.
-    bool step(CoarseTime now, const tables::SlotTables::LastUse& last_use);
-    /// For SlotTables::settle: ends of transitions wait until the peer knows.
-    bool commit(const tables::SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings);
-    /// Of a slot, when flows that the peer told of made it one to be asked for.
-    [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot) const {
-        return use_.last(pool, slot);
-    }
+    bool step(CoarseTime now);
+    /// Once a second: as SlotTables::settle, but ends of transitions wait until the peer knows.
+    bool settle(CoarseTime now);
     /// From now on, or no longer, the peer hears of flows that have only just been opened as well:
     /// before a planned handoff.
     void want_openings(bool wanted);
@@ -100,6 +96,7 @@ class Replication {
     tables::SlotTables* slots_;
     tables::PeerFlows* flows_;
     std::vector<tables::FlowJournal*> journals_;
+    tables::SlotTables::LastUse last_use_;
     Teller teller_;
     Follower follower_;
     StreamReceiver receiver_;
@@ -109,7 +106,6 @@ class Replication {
     std::vector<tables::SlotTableId> tables_in_telling_;
     std::uint64_t hash_key_id_ = 0;
     std::uint64_t peers_key_id_ = 0;
-    tables::SlotTables::LastUse last_use_;
     bool is_peer_alive_ = false;
     bool follows_anew_ = false;  ///< tables have come that the peer may have told of before
     bool telling_is_due_ = false;
