@@ -106,11 +106,13 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
     const tables::FlowTimeouts timeouts = timeouts_of(config.flows);
     const Telemetry telemetry(shared.live(), shared.flows());
     shared.fixed().peer.reset();  // an earlier process may have left what it knew
-    std::optional<PeerLink> peer;
+    std::optional<PairedTables> paired;
+    std::optional<MainCore::Peer> peer;
     if (config.pair) {
         Result<PeerLink> link = PeerLink::open(*config.pair, shared.fixed().peer);
         if (!link) return link.error();
-        peer = std::move(link.value());
+        paired.emplace(shared.flows(), shared.fixed(), config.flows.per_worker);
+        peer.emplace(MainCore::Peer{std::move(link.value()), *paired, config.pair->sync_timeout});
     }
     MainCore main_core(shared, ports.value(), timeouts, std::move(peer));
     if (Status status = main_core.prepare(); !status) return status;
@@ -123,7 +125,8 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
                                      .is_adaptive = config.dataplane.poll == conf::Poll::kAdaptive,
                                      .tx_patience_cycles = patience,
                                      .timeouts = timeouts},
-            ports.value().ports(), shared.live(), shared.flows());
+            ports.value().ports(), shared.live(), shared.flows(),
+            paired ? paired->of_worker(i) : pipeline::PairedFlows{});
         if (rte_eal_remote_launch(run_worker, &workers.back(), i + 1U) == 0) continue;
         stop_workers.store(true, std::memory_order_relaxed);
         rte_eal_mp_wait_lcore();

@@ -19,7 +19,7 @@ constexpr Duration kMergeInterval = std::chrono::milliseconds(20);
 }  // namespace
 
 MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts,
-                   std::optional<PeerLink> peer)
+                   std::optional<Peer> peer)
     : shared_(shared),
       ports_(ports),
       plan_reader_(shared.plan().header().generations, shared.fixed().plan_reader),
@@ -27,7 +27,10 @@ MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTim
       merger_(shared.live(), live_, ports.infos()),
       pair_(shared.fixed(), ports),
       peer_(std::move(peer)),
-      remembering_(std::ranges::max(timeouts.idle_s)) {}
+      remembering_(std::ranges::max(timeouts.idle_s)) {
+    if (peer_) peer_->tables.begin(merger_.slots(), remembering_);
+    pair_.allow_preemption(!peer_);
+}
 
 Status MainCore::prepare() {
     plan_reader_.join();
@@ -66,7 +69,8 @@ void MainCore::wait() const {
     nfds_t count = 0;
     for (const pollfd& descriptor : shared_.descriptors()) wake[count++] = descriptor;
     if (peer_) {
-        for (const int descriptor : peer_->descriptors()) wake[count++] = {descriptor, POLLIN, 0};
+        for (const int descriptor : peer_->link.descriptors())
+            wake[count++] = {descriptor, POLLIN, 0};
     }
     for (const KernelTwin& twin : ports_.twins()) wake[count++] = {twin.fd(), POLLIN, 0};
     ::poll(wake.data(), count, kTickMs);
@@ -76,8 +80,8 @@ void MainCore::step(Instant now) {
     const CoarseTime coarse = coarse_now();
     shared_.fixed().now.store(coarse, std::memory_order_relaxed);
     shared_.flows().alive_at().store(coarse, std::memory_order_relaxed);
-    pair_.step(now);
-    if (peer_) peer_->step(now, own_, pair_.workers_run());
+    pair_.step(now, [&] { follow_roles(now); });
+    if (peer_) step_peer(now, coarse);
     shared_.serve(now);
     if (coarse != settled_at_) let_slots_settle(coarse);
     follow_plan(now);
@@ -85,12 +89,55 @@ void MainCore::step(Instant now) {
     for (KernelTwin& twin : ports_.twins()) busy_ |= twin.carry();
 }
 
+/// Of a group that is this instance's from now on, workers know all before the first packet comes.
+void MainCore::follow_roles(Instant now) {
+    if (!peer_ || !peer_->tables.follow_roles(coarse_now())) return;
+    merged_ = 0;
+    next_try_ = now;
+    follow_plan(now);
+}
+
+void MainCore::step_peer(Instant now, CoarseTime coarse) {
+    peer_->link.step(now, own_, pair_.workers_run(), peer_->tables);
+    if (peer_->tables.step(coarse)) merged_ = 0;
+    judge_preemption(now);
+    const pair::Replication& replication = peer_->tables.replication();
+    tables::PeerState& state = shared_.fixed().peer;
+    state.is_caught_up.store(replication.is_caught_up(), std::memory_order_relaxed);
+    state.has_told_all.store(replication.has_told_all(), std::memory_order_relaxed);
+    state.tellings.store(replication.tellings(), std::memory_order_relaxed);
+    state.uncommitted.store(replication.uncommitted(), std::memory_order_relaxed);
+    state.flows.store(peer_->tables.peers_flows(), std::memory_order_relaxed);
+}
+
+/// Who returns takes nothing back before it could go on with it. In vain for too long: loudly.
+void MainCore::judge_preemption(Instant now) {
+    if (may_preempt_) return;
+    if (!syncing_since_) syncing_since_ = now;
+    const bool is_in_step = peer_->link.is_in_step(peer_->tables);
+    const bool is_too_late = now - *syncing_since_ >= peer_->sync_timeout;
+    if (!is_in_step && !is_too_late) return;
+    may_preempt_ = true;
+    pair_.allow_preemption(true);
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now - *syncing_since_).count();
+    if (is_in_step) {
+        spdlog::info("peer: in step after {} ms: groups may be taken back from it", waited);
+    } else {
+        spdlog::error(
+            "peer: not in step after {} ms ({}); groups are taken back all the same, and flows "
+            "that only the peer knows of may break",
+            waited, peer_->link.is_peer_alive() ? "it is heard" : "it is not heard");
+    }
+}
+
 void MainCore::follow_plan(Instant now) {
     report_stalled(live_.collect(now));
     const std::uint64_t generation = plan_reader_.adopt();
     if (generation == merged_ || now < next_try_) return;
+    merged_is_outdated_ = false;
     if (merge(generation, now)) {
-        merged_ = generation;
+        merged_ = merged_is_outdated_ ? 0 : generation;
         failing_since_.reset();
     } else {
         next_try_ = now + kMergeInterval;
@@ -106,7 +153,8 @@ bool MainCore::merge(std::uint64_t plan_generation, Instant now) {
     const std::vector<tables::PlanGroup> groups(plan->groups.begin(), plan->groups.end());
     const std::vector<tables::PlanVip> vips(plan->vips.begin(), plan->vips.end());
     if (!plan_reader_.still_intact()) return false;
-    merger_.set_group_numbers(pair_.follow(groups, vips, now));
+    group_numbers_ = pair_.follow(groups, vips, now);
+    merger_.set_group_numbers(group_numbers_);
     Result<std::vector<tables::BlockRef>> references =
         merger_.merge(shared_.plan(), *plan, plan_generation, coarse_now(),
                       [&] { return plan_reader_.still_intact(); });
@@ -122,6 +170,10 @@ bool MainCore::merge(std::uint64_t plan_generation, Instant now) {
     if (!published) {
         report_unmerged(plan_generation, published.error().message, now);
         return false;
+    }
+    if (peer_) {
+        peer_->tables.follow_plan(*plan, group_numbers_);
+        if (peer_->tables.follow_roles(coarse_now())) merged_is_outdated_ = true;
     }
     spdlog::debug("plan {} is live as generation {}", plan_generation, published.value());
     return true;
@@ -145,7 +197,9 @@ void MainCore::let_slots_settle(CoarseTime now) {
         }
         return latest;
     };
-    if (merger_.slots().settle(now, remembering_, last_use)) merged_ = 0;
+    const bool has_changed =
+        peer_ ? peer_->tables.settle(now) : merger_.slots().settle(now, remembering_, last_use);
+    if (has_changed) merged_ = 0;
     const std::optional<tables::PlanView> plan =
         tables::PlanView::open(shared_.plan(), plan_reader_.adopted());
     if (plan) count_flows(*plan, now);
@@ -159,6 +213,9 @@ void MainCore::count_flows(const tables::PlanView& plan, CoarseTime now) {
         std::uint32_t silence_s = 0;
         for (std::uint32_t worker = 0; worker < shared_.flows().workers(); ++worker) {
             const tables::FlowTable::PerBackend own = shared_.flows().per_backend(worker);
+            if (peer_ && worker == 0) {
+                flows += peer_->tables.peers_flows_of(static_cast<tables::BackendIndex>(i));
+            }
             flows += own.flows[i].load(std::memory_order_relaxed);
             silence_s = std::max<std::uint32_t>(silence_s,
                                                 own.silence_s[i].load(std::memory_order_relaxed));

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "dataplane/pair_link.h"
+#include "dataplane/paired_tables.h"
 #include "dataplane/peer_link.h"
 #include "dataplane/ports.h"
 #include "dataplane/shared_tables.h"
@@ -19,9 +21,14 @@ namespace tandem {
 
 class MainCore {
   public:
-    /// `peer`: the other instance of a pair, if there is one.
+    /// The other instance of a pair, if there is one.
+    struct Peer {
+        PeerLink link;
+        PairedTables& tables;
+        std::chrono::milliseconds sync_timeout;
+    };
     MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts,
-             std::optional<PeerLink> peer);
+             std::optional<Peer> peer);
 
     /// Makes the plan live that there is already, so that no worker ever sees what an earlier
     /// dataplane published: that speaks of its ports, not of ours. Before any worker runs.
@@ -40,6 +47,9 @@ class MainCore {
     void follow_vips(const tables::PlanView& plan);
     void follow_digests(const tables::PlanView& plan, std::uint64_t plan_generation);
     void set_vips();
+    void follow_roles(Instant now);
+    void step_peer(Instant now, CoarseTime coarse);
+    void judge_preemption(Instant now);
     void let_slots_settle(CoarseTime now);
     void count_flows(const tables::PlanView& plan, CoarseTime now);
     void report_stalled(std::size_t stalled);
@@ -51,13 +61,17 @@ class MainCore {
     tables::Publisher live_;
     tables::Merger merger_;
     PairLink pair_;
-    std::optional<PeerLink> peer_;
+    std::optional<Peer> peer_;
+    pair::Routers::Numbers group_numbers_{};
+    bool may_preempt_ = false;
+    std::optional<Instant> syncing_since_;
     pair::Message own_;  ///< what heartbeats say
     std::vector<Prefix> vips_;
     bool vips_are_set_ = true;  ///< the kernel knows them, too
     CoarseTime remembering_;    ///< the longest of the flows' timeouts
     CoarseTime settled_at_ = 0;
-    std::uint64_t merged_ = 0;  ///< the plan generation that is live
+    std::uint64_t merged_ = 0;         ///< the plan generation that is live
+    bool merged_is_outdated_ = false;  ///< slots have changed by what the plan says of groups
     std::uint64_t failed_ = 0;  ///< the plan generation that could not be merged, reported once
     std::optional<Instant> failing_since_;
     Instant next_try_;

@@ -76,13 +76,13 @@ pair::Routers::Numbers PairLink::follow(std::span<const tables::PlanGroup> group
     return numbers;
 }
 
-void PairLink::step(Instant now) {
+void PairLink::step(Instant now, const std::function<void()>& on_roles) {
     routers_.wake(now);
     hear(now);
     look_at_evidence(now);
     routers_.on_time(now);
+    if (report()) on_roles();
     speak();
-    report();
 }
 
 void PairLink::stop(Instant now) {
@@ -148,11 +148,15 @@ void PairLink::look_at_evidence(Instant now) {
     }
 }
 
-void PairLink::report() {
+/// Whether there was anything.
+bool PairLink::report() {
+    bool any = false;
     for (const pair::Routers::RoleChange& change : routers_.take_changes()) {
         spdlog::info("group {}: {} for IPv{}", change.group, name_of(change.role),
                      change.is_v4 ? 4 : 6);
+        any = true;
     }
+    return any;
 }
 
 }  // namespace tandem

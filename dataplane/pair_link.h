@@ -5,6 +5,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -42,7 +43,10 @@ class PairLink {
     /// See Routers::follow.
     pair::Routers::Numbers follow(std::span<const tables::PlanGroup> groups,
                                   std::span<const tables::PlanVip> vips, Instant now);
-    void step(Instant now);
+    /// `on_roles` is called when roles have changed, before anybody hears of it.
+    void step(Instant now, const std::function<void()>& on_roles);
+    /// See Routers::allow_preemption.
+    void allow_preemption(bool is_allowed) { routers_.allow_preemption(is_allowed); }
     /// Whether this instance moves packets, as of the last step.
     [[nodiscard]] bool workers_run() const { return routers_.workers_run(); }
     /// Gives up what this instance is active for, and waits until others have learnt of it. Workers
@@ -55,7 +59,7 @@ class PairLink {
     void hear(Instant now);
     void speak();
     void look_at_evidence(Instant now);
-    void report();
+    bool report();
 
     tables::LiveFixed& fixed_;
     OpenPorts& ports_;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "dataplane/base/check.h"
+#include "dataplane/coarse_clock.h"
 #include "dataplane/pair_key.h"
 
 namespace tandem {
@@ -22,11 +23,13 @@ using std::chrono::seconds;
 constexpr Duration kTryInterval = seconds(1);
 constexpr Duration kKeyInterval = seconds(1);
 /// Whoever is not known makes us derive a key: so many datagrams of a path are read at a step.
-constexpr int kDatagramsAtOnce = 16;
+constexpr int kDatagramsAtOnce = 128;
 constexpr Duration kAnswerInterval = milliseconds(5);
 /// Views of health differ for moments all the time.
 constexpr Duration kDifferencePatience = seconds(1);
 constexpr std::size_t kDatagramBytesMax = 2048;
+/// Others wait for the main core, too.
+constexpr int kBatchesAtOnce = 64;
 
 template <class Bytes>
 Bytes random_bits() {
@@ -143,7 +146,7 @@ void PeerLink::keep_open(Path& path, Instant now) {
     }
 }
 
-void PeerLink::step(Instant now, const pair::Message& own, bool is_fit) {
+void PeerLink::step(Instant now, const pair::Message& own, bool is_fit, PairedTables& tables) {
     follow_key(now);
     // What we did not look at is no silence.
     const bool was_away = stepped_at_ != Instant{} && now - stepped_at_ > settings_.interval;
@@ -151,14 +154,16 @@ void PeerLink::step(Instant now, const pair::Message& own, bool is_fit) {
     if (was_away) suspicion_.excuse(now);
     for (Path& path : paths_) {
         keep_open(path, now);
-        if (path.socket.is_open()) hear(path, now);
+        if (path.socket.is_open()) hear(path, now, tables);
     }
-    judge(now);
+    judge(now, tables);
     compare(own, now);
-    if (is_fit && now >= next_heartbeat_) speak(now, own);
+    if (!is_fit) return;
+    if (now >= next_heartbeat_) speak(now, own, tables);
+    stream(now, own, tables);
 }
 
-void PeerLink::hear(Path& path, Instant now) {
+void PeerLink::hear(Path& path, Instant now, PairedTables& tables) {
     for (int i = 0; i < kDatagramsAtOnce; ++i) {
         std::array<std::uint8_t, kDatagramBytesMax> buffer;
         alignas(cmsghdr) std::array<std::byte, 128> control;
@@ -175,12 +180,12 @@ void PeerLink::hear(Path& path, Instant now) {
             continue;
         }
         believe(path, std::span(buffer).first(static_cast<std::size_t>(length)),
-                received_at(message, now), now);
+                received_at(message, now), now, tables);
     }
 }
 
-void PeerLink::believe(Path& path, std::span<const std::uint8_t> datagram, Instant at,
-                       Instant now) {
+void PeerLink::believe(Path& path, std::span<const std::uint8_t> datagram, Instant at, Instant now,
+                       PairedTables& tables) {
     const std::variant<pair::Opened, pair::Refusal> result = session_.open(datagram);
     if (const pair::Refusal* refusal = std::get_if<pair::Refusal>(&result)) {
         tables::add(state_->refused, 1);
@@ -202,21 +207,37 @@ void PeerLink::believe(Path& path, std::span<const std::uint8_t> datagram, Insta
     if (!message) return;  // it only answered, or is of a release that this one does not understand
     suspicion_.heard(at);
     tables::add(state_->heard, 1);
+    best_path_ = static_cast<std::size_t>(&path - paths_.data());
     if (!heard_ || opened.is_new) {
         spdlog::info("peer: alive at {}, its configuration has revision {}", path.peer.str(),
                      message->config_revision);
     }
-    heard_ = message;
+    take(*message, opened.is_new, now, tables);
     state_->is_alive.store(true, std::memory_order_relaxed);
 }
 
-void PeerLink::judge(Instant now) {
+void PeerLink::take(const pair::Message& message, bool is_new, Instant now, PairedTables& tables) {
+    pair::Replication& replication = tables.replication();
+    if (!heard_ || is_new) replication.peer_appears(is_new, coarse_now());
+    replication.peer_has_key(message.hash_key_id);
+    if (message.hash_key) tables.note_key(*message.hash_key);
+    if (message.acknowledgement) replication.take(*message.acknowledgement, now);
+    if (message.batch) {
+        replication.take(*message.batch, coarse_now());
+        owes_answer_ = true;
+    }
+    heard_ = message;
+    heard_->batch.reset();
+}
+
+void PeerLink::judge(Instant now, PairedTables& tables) {
     state_->phi_milli.store(
         static_cast<std::uint32_t>(std::min(suspicion_.phi(now), 1000.0) * 1000),
         std::memory_order_relaxed);
     if (!heard_ || !suspicion_.is_dead(now)) return;
     spdlog::warn("peer: not heard for {} ms: taken for dead", settings_.dead_after.count());
     heard_.reset();
+    tables.replication().peer_is_lost(coarse_now());
     differs_since_.reset();
     difference_is_said_ = false;
     tables::add(state_->deaths, 1);
@@ -251,13 +272,21 @@ void PeerLink::compare(const pair::Message& own, Instant now) {
                  heard_->pools.size());
 }
 
-void PeerLink::speak(Instant now, const pair::Message& own) {
-    next_heartbeat_ = std::max(next_heartbeat_ + settings_.interval, now);
+pair::Message PeerLink::heartbeat(const pair::Message& own, PairedTables& tables) const {
     pair::Message message = own;
     message.interval_us = static_cast<std::uint32_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(settings_.interval).count());
     message.is_fit = true;
+    message.is_caught_up = tables.replication().is_caught_up();
     message.pools.clear();
+    message.acknowledgement = tables.replication().acknowledgement();
+    if (heard_ && heard_->hash_key_id != own.hash_key_id) message.hash_key = tables.key();
+    return message;
+}
+
+void PeerLink::speak(Instant now, const pair::Message& own, PairedTables& tables) {
+    next_heartbeat_ = std::max(next_heartbeat_ + settings_.interval, now);
+    pair::Message message = heartbeat(own, tables);
     for (std::size_t i = 0; i < std::min(own.pools.size(), pair::kPoolDigestsMax); ++i) {
         message.pools.push_back(own.pools[next_pool_++ % own.pools.size()]);
     }
@@ -267,6 +296,25 @@ void PeerLink::speak(Instant now, const pair::Message& own) {
         if (path.socket.is_open()) send(path, session_.seal(payload));
     }
     tables::add(state_->sent, 1);
+}
+
+/// Records, and that they have come. Over one path: what gets lost there comes again.
+void PeerLink::stream(Instant now, const pair::Message& own, PairedTables& tables) {
+    if (!heard_ || !paths_[best_path_].socket.is_open()) return;
+    const Path& path = paths_[best_path_];
+    for (int i = 0; i < kBatchesAtOnce; ++i) {
+        std::optional<pair::Batch> batch = tables.replication().next_batch(now);
+        if (!batch && !owes_answer_) return;
+        owes_answer_ = false;
+        pair::Message message = heartbeat(own, tables);
+        if (batch) {
+            tables::add(state_->records, batch->records.size());
+            message.batch = std::move(batch);
+        }
+        const std::vector<std::uint8_t> payload = encode(message);
+        tables::add(state_->stream_bytes, payload.size());
+        send(path, session_.seal(payload));
+    }
 }
 
 /// What is not sent is as good as lost on the way.

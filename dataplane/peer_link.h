@@ -14,6 +14,7 @@
 #include "dataplane/pair/message.h"
 #include "dataplane/pair/session.h"
 #include "dataplane/pair/suspicion.h"
+#include "dataplane/paired_tables.h"
 #include "dataplane/tables/live.h"
 
 namespace tandem {
@@ -24,7 +25,13 @@ class PeerLink {
     static Result<PeerLink> open(const conf::Pair& settings, tables::PeerState& state);
 
     /// Hears, judges and, if this instance is fit, speaks: `own` is what it says of itself.
-    void step(Instant now, const pair::Message& own, bool is_fit);
+    void step(Instant now, const pair::Message& own, bool is_fit, PairedTables& tables);
+    /// The peer is heard, has the same tables, and has told all that it has to.
+    [[nodiscard]] bool is_in_step(PairedTables& tables) const {
+        return heard_ && tables.replication().is_caught_up() &&
+               state_->has_same_tables.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] bool is_peer_alive() const { return heard_.has_value(); }
 
     /// For poll(); one that is not open is -1.
     [[nodiscard]] std::vector<int> descriptors() const;
@@ -42,11 +49,15 @@ class PeerLink {
              tables::PeerState& state);
     void keep_open(Path& path, Instant now);
     Status open_path(Path& path) const;
-    void hear(Path& path, Instant now);
-    void believe(Path& path, std::span<const std::uint8_t> datagram, Instant at, Instant now);
-    void judge(Instant now);
+    void hear(Path& path, Instant now, PairedTables& tables);
+    void believe(Path& path, std::span<const std::uint8_t> datagram, Instant at, Instant now,
+                 PairedTables& tables);
+    void take(const pair::Message& message, bool is_new, Instant now, PairedTables& tables);
+    void judge(Instant now, PairedTables& tables);
     void compare(const pair::Message& own, Instant now);
-    void speak(Instant now, const pair::Message& own);
+    void speak(Instant now, const pair::Message& own, PairedTables& tables);
+    void stream(Instant now, const pair::Message& own, PairedTables& tables);
+    pair::Message heartbeat(const pair::Message& own, PairedTables& tables) const;
     void send(const Path& path, std::span<const std::uint8_t> datagram);
     void follow_key(Instant now);
 
@@ -63,6 +74,8 @@ class PeerLink {
     Instant key_looked_at_{};
     timespec key_changed_at_{};
     std::size_t next_pool_ = 0;  ///< whose digest is said next
+    std::size_t best_path_ = 0;  ///< that the peer was heard on last
+    bool owes_answer_ = false;   ///< records have come
     std::optional<Instant> differs_since_;
     bool difference_is_said_ = false;
 };

@@ -87,6 +87,13 @@ int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answ
     put("heard", state.heard);
     put("refused", state.refused);
     put("deaths", state.deaths);
+    put("caught_up", state.is_caught_up ? 1 : 0);
+    put("has_told_all", state.has_told_all ? 1 : 0);
+    put("tellings", state.tellings);
+    put("records", state.records);
+    put("stream_bytes", state.stream_bytes);
+    put("uncommitted", state.uncommitted);
+    put("flows", state.flows);
     return 0;
 }
 
@@ -114,6 +121,8 @@ int flows(const char* /*command*/, const char* /*parameters*/, rte_tel_data* ans
         "missed", [](const FlowStatistics& all) -> auto& { return all.missed; });
     put(
         "inserted", [](const FlowStatistics& all) -> auto& { return all.inserted; });
+    put(
+        "adopted", [](const FlowStatistics& all) -> auto& { return all.adopted; });
     put(
         "rewritten", [](const FlowStatistics& all) -> auto& { return all.rewritten; });
     put(

@@ -8,8 +8,14 @@ namespace tandem::pair {
 
 namespace {
 
-enum Tag : std::uint8_t { kHeartbeat = 1, kPools = 2, kAcknowledgement = 3, kBatch = 4 };
-constexpr std::uint8_t kFit = 1;  ///< of a heartbeat's flags
+enum Tag : std::uint8_t {
+    kHeartbeat = 1,
+    kPools = 2,
+    kAcknowledgement = 3,
+    kBatch = 4,
+    kHashKey = 5
+};
+enum HeartbeatFlag : std::uint8_t { kFit = 1, kCaughtUp = 2 };
 constexpr std::size_t kFieldHeaderBytes = 3;
 constexpr std::size_t kPoolBytes = 16;
 
@@ -30,7 +36,8 @@ void write_heartbeat(ByteWriter& writer, const Message& message) {
     writer.number(message.hash_key_id);
     writer.number(message.digest);
     writer.number(message.interval_us);
-    writer.number(static_cast<std::uint8_t>(message.is_fit ? kFit : 0));
+    writer.number(static_cast<std::uint8_t>((message.is_fit ? kFit : 0) |
+                                            (message.is_caught_up ? kCaughtUp : 0)));
 }
 
 void write_pools(ByteWriter& writer, const std::vector<PoolDigest>& pools) {
@@ -56,7 +63,9 @@ bool read_heartbeat(ByteReader& field, Message& message) {
     message.hash_key_id = field.number<std::uint64_t>();
     message.digest = field.number<std::uint64_t>();
     message.interval_us = field.number<std::uint32_t>();
-    message.is_fit = (field.number<std::uint8_t>() & kFit) != 0;
+    const auto flags = field.number<std::uint8_t>();
+    message.is_fit = (flags & kFit) != 0;
+    message.is_caught_up = (flags & kCaughtUp) != 0;
     return field.is_sound();
 }
 
@@ -95,6 +104,13 @@ bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
             message.acknowledgement = read;
             return field.is_sound();
         }
+        case kHashKey: {
+            OfferedKey read;
+            for (std::uint8_t& byte : read.key.bytes) byte = field.number<std::uint8_t>();
+            read.born_ms = field.number<std::uint64_t>();
+            message.hash_key = read;
+            return field.is_sound();
+        }
         case kBatch:
             return read_batch(field, message);
         default:
@@ -117,6 +133,12 @@ std::vector<std::uint8_t> encode(const Message& message) {
             writer.number(message.acknowledgement->next);
         });
     }
+    if (message.hash_key) {
+        write_field(writer, kHashKey, [&] {
+            writer.bytes(message.hash_key->key.bytes);
+            writer.number(message.hash_key->born_ms);
+        });
+    }
     if (message.batch) write_field(writer, kBatch, [&] { write_batch(writer, *message.batch); });
     std::vector<std::uint8_t> bytes = writer.take();
     CHECK(bytes.size() <= kPayloadMax);
@@ -137,7 +159,7 @@ std::optional<Message> decode(std::span<const std::uint8_t> bytes) {
     return message;
 }
 
-static_assert(kPoolDigestsMax * kPoolBytes + 4 * kFieldHeaderBytes + 64 <= kPayloadMax);
-static_assert(kBatchRoom + 4 * kFieldHeaderBytes + 64 <= kPayloadMax);
+static_assert(kPoolDigestsMax * kPoolBytes + 5 * kFieldHeaderBytes + 88 <= kPayloadMax);
+static_assert(kBatchRoom + 5 * kFieldHeaderBytes + 88 <= kPayloadMax);
 
 }  // namespace tandem::pair

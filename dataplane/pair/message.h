@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/net/hash.h"
 #include "dataplane/pair/stream.h"
 
 namespace tandem::pair {
@@ -31,6 +32,14 @@ struct Acknowledgement {
     friend bool operator==(const Acknowledgement&, const Acknowledgement&) = default;
 };
 
+/// The key of the table function. Of two that differ the older one is the pair's.
+struct OfferedKey {
+    HashKey key;
+    std::uint64_t born_ms = 0;  ///< Unix time
+
+    friend bool operator==(const OfferedKey&, const OfferedKey&) = default;
+};
+
 struct Message {
     // The heartbeat.
     std::uint64_t plan_generation = 0;
@@ -39,9 +48,12 @@ struct Message {
     std::uint64_t digest = 0;       ///< over all pools
     std::uint32_t interval_us = 0;  ///< to the next heartbeat
     bool is_fit = false;            ///< its workers move packets
+    bool is_caught_up = false;      ///< it could go on for the reader at once
     /// Some of them, in turn; none beside a batch, there is no room for both.
     std::vector<PoolDigest> pools;
 
+    /// For a reader that has another.
+    std::optional<OfferedKey> hash_key;
     std::optional<Acknowledgement> acknowledgement;
     std::optional<Batch> batch;
 
@@ -49,7 +61,7 @@ struct Message {
 };
 
 /// How many bytes records may take in a message (StreamSender::next).
-inline constexpr std::size_t kBatchRoom = 1280;
+inline constexpr std::size_t kBatchRoom = 1264;
 
 /// At most kPayloadMax bytes.
 std::vector<std::uint8_t> encode(const Message& message);

@@ -149,6 +149,7 @@ void Routers::configure(Group& group, Router& router, std::vector<IpAddress> vip
     if (!router.vrrp) {
         silence(group, router);
         router.vrrp.emplace(settings);
+        router.vrrp->allow_preemption(may_preempt_);
         perform(group, router, router.vrrp->start(now), now);
         return;
     }
@@ -184,6 +185,11 @@ void Routers::judge(Group& group, Instant now) {
 
 void Routers::judge_all(Instant now) {
     for (Group& group : groups_) judge(group, now);
+}
+
+void Routers::allow_preemption(bool is_allowed) {
+    may_preempt_ = is_allowed;
+    for_each([&](Group& /*group*/, Router& router) { router.vrrp->allow_preemption(is_allowed); });
 }
 
 bool Routers::set_workers_run(bool workers_run, Instant now) {

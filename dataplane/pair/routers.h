@@ -66,6 +66,8 @@ class Routers {
     bool set_workers_run(bool workers_run, Instant now);
     bool set_port_up(std::uint8_t port, bool is_up, Instant now);
     [[nodiscard]] bool workers_run() const { return workers_run_; }
+    /// Whether lower active ones may be replaced: not while this instance could not go on for them.
+    void allow_preemption(bool is_allowed);
 
     /// Gives everything up, and says so to others. True if there was anything: then frames come for
     /// up to kLate.
@@ -120,6 +122,7 @@ class Routers {
     std::vector<RoleChange> changes_;
     AdvertCounts counts_;
     bool workers_run_ = true;
+    bool may_preempt_ = true;
     std::uint32_t ports_down_ = 0;  ///< a bit a port
     std::optional<Instant> awake_at_;
 };

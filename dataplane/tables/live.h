@@ -130,12 +130,21 @@ struct alignas(kCacheLineBytes) PeerState {
     std::atomic<std::uint64_t> heard{0};
     std::atomic<std::uint64_t> refused{0};  ///< datagrams that were not believed
     std::atomic<std::uint64_t> deaths{0};
+    std::atomic<std::uint64_t> records{0};       ///< sent, repetitions included
+    std::atomic<std::uint64_t> stream_bytes{0};  ///< of messages sent with or for records
+    std::atomic<bool> is_caught_up{false};       ///< this instance could go on for the other
+    std::atomic<bool> has_told_all{false};       ///< and the other for this one
+    std::atomic<std::uint64_t> tellings{0};      ///< begun: all is told anew in each
+    std::atomic<std::uint64_t> uncommitted{0};   ///< transitions that ended without its knowledge
+    std::atomic<std::uint64_t> flows{0};         ///< of its own that it has told of
 
     /// As if nobody had ever been heard.
     void reset() {
         is_configured = is_alive = has_same_tables = false;
+        is_caught_up = has_told_all = false;
         phi_milli = 0;
         sent = heard = refused = deaths = 0;
+        records = stream_bytes = tellings = uncommitted = flows = 0;
     }
 };
 

@@ -1,0 +1,72 @@
+// What two instances share of their tables. Drives pair/replication.h by plans and roles, and
+// passes on to control what the peer says that control goes by.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "dataplane/pair/replication.h"
+#include "dataplane/pair/routers.h"
+#include "dataplane/pipeline/pick.h"
+#include "dataplane/tables/flow_journal.h"
+#include "dataplane/tables/flow_memory.h"
+#include "dataplane/tables/live.h"
+#include "dataplane/tables/peer_flows.h"
+#include "dataplane/tables/plan.h"
+#include "dataplane/tables/slot_tables.h"
+
+namespace tandem {
+
+class PairedTables {
+  public:
+    /// Room for as many flows of the peer's as this instance's own.
+    PairedTables(tables::FlowMemory& flows, tables::LiveFixed& fixed,
+                 std::uint64_t flows_per_worker);
+
+    [[nodiscard]] pipeline::PairedFlows of_worker(std::size_t worker) {
+        return {.peers = &peer_flows_, .journal = &journals_[worker]};
+    }
+    /// Before anything else: whose slots these are.
+    void begin(tables::SlotTables& slots, CoarseTime remembering);
+
+    /// After each merge. `numbers`: of groups, as Roles has them.
+    void follow_plan(const tables::PlanView& plan, const pair::Routers::Numbers& numbers);
+    /// True: workers are to see other slots, and at once.
+    bool follow_roles(CoarseTime now);
+    /// True: workers are to see other slots.
+    bool step(CoarseTime now);
+    bool settle(CoarseTime now) { return replication_->settle(now); }
+    /// To be offered to a peer that has another.
+    [[nodiscard]] const pair::OfferedKey& key() const { return key_; }
+    /// What the peer offers, for control to decide about.
+    void note_key(const pair::OfferedKey& offered);
+
+    [[nodiscard]] pair::Replication& replication() { return *replication_; }
+    [[nodiscard]] std::size_t peers_flows() const { return peer_flows_.count(); }
+    [[nodiscard]] std::uint32_t peers_flows_of(tables::BackendIndex backend) const;
+
+  private:
+    struct Share {
+        tables::Domain domain;
+        std::uint8_t group;  ///< Roles' number
+        bool is_v4;
+    };
+
+    void show_views();
+
+    tables::FlowMemory* flows_;
+    tables::LiveFixed* fixed_;
+    tables::PeerFlows peer_flows_;
+    std::deque<tables::FlowJournal> journals_;
+    std::optional<pair::Replication> replication_;
+    std::vector<Share> shares_;
+    pair::OfferedKey key_;
+    std::uint64_t shown_ = 0;  ///< revision of the verdicts
+    bool are_known_ = false;
+    bool key_is_new_ = false;
+};
+
+}  // namespace tandem
