@@ -14,7 +14,6 @@ Gaps are medians; with two CPUs for clients, balancers and backends alike, sched
 Not measured: a NIC, a switch that has to learn, more than one worker.
 """
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -23,6 +22,7 @@ import time
 
 import programs
 from client import PYTHON
+from downloads import Downloads
 from keepalived import Keepalived
 from lab import SUPPORT, VIP4, Lab, wait_until
 from nginx import start_all
@@ -149,23 +149,15 @@ def keepalived_gaps(lab, interval_ms, runs):
 
 
 def broken_downloads(lab, first, second):
-    whole = {hashlib.sha256((server.directory / "files" / "slow").read_bytes()).hexdigest()
-             for server in lab.nginx}
-    number = len(lab.processes)
-    downloads = lab.client.start(f"downloads{number}", PYTHON, SUPPORT / "download.py", VIP4,
-                                 "--path", "/brisk", "--count", str(DOWNLOADS))
-    under_way = lambda: len(lab.client.run("ss", "-Htn", "state", "established", "dport", "=",
-                                           f":{PORT}").splitlines())
-    wait_until(lambda: under_way() >= DOWNLOADS, "all downloads under way", 60)
+    downloads = Downloads(lab, DOWNLOADS)
     since = second.mark()
     first.dataplane.kill()
     second.wait_role("active", since)
-    ended = lambda: downloads.text().splitlines()
-    wait_until(lambda: len(ended()) == DOWNLOADS, "the end of all downloads", 240)
+    broken = downloads.broken()
     since = first.mark()
     first.start_dataplane()
     first.wait_role("active", since)
-    return sum(json.loads(line).get("sha256") not in whole for line in ended())
+    return len(broken)
 
 
 def false_switches(lab, seconds):

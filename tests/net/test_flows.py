@@ -1,12 +1,11 @@
 """No change of the pool breaks a connection that could live: long downloads while all changes."""
 import dataclasses
-import hashlib
-import json
 import re
 
 import client
 import nginx
 import pytest
+from downloads import Downloads, connections
 from lab import SUPPORT, VIP4, Lab, wait_until
 from tandem import Config, Service, Tandem, endpoint
 
@@ -40,44 +39,14 @@ def change(tandem, config, moves=True):
         tandem.control.wait_for_log(re.compile(r"slots move"), since)
 
 
-def results(process):
-    return [json.loads(line) for line in process.text().splitlines()]
-
-
-def digests(lab):
-    """What a whole download may be: each backend has bytes of its own."""
-    return {hashlib.sha256((server.directory / "files" / "slow").read_bytes()).hexdigest()
-            for server in lab.nginx}
-
-
-def connections(lab):
-    """How many the client has."""
-    return len(lab.client.run("ss", "-Htn", "state", "established", "dport", "=",
-                              ":80").splitlines())
-
-
-def start_downloads(lab, count, path="/brisk"):
-    """Downloads that take 13 s and more, 25 s if slow, all of them under way."""
-    downloads = lab.client.start("downloads", client.PYTHON, SUPPORT / "download.py", VIP4,
-                                 "--path", path, "--count", str(count))
-    wait_until(lambda: connections(lab) >= count, "all downloads under way", 60)
-    return downloads
-
-
-def wait_ended(downloads, count):
-    wait_until(lambda: len(results(downloads)) == count, "the end of all downloads", 240)
-    return results(downloads)
-
-
 def test_downloads_survive_drain_flaps_weights_additions_and_removal(lab):
     first, second, third, fourth = lab.backends
-    shas = digests(lab)
     # A pause longer than that is a connection's end; a busy machine makes some of seconds.
     base = Config(lab.directory, established_s=12)
     with Tandem(lab, pool(base, first.ipv4, second.ipv4, third.ipv4)) as tandem:
         tandem.wait_serving(VIP4, lab.backends[:3])
-        downloads = start_downloads(lab, DOWNLOADS, "/slow")
-        before = len(results(downloads))
+        downloads = Downloads(lab, DOWNLOADS, "/slow")
+        before = len(downloads.ended())
 
         change(tandem, pool(base, settings(first, state='"drain"'), second.ipv4, third.ipv4))
         lab.nginx[1].set_healthy(False)
@@ -91,8 +60,8 @@ def test_downloads_survive_drain_flaps_weights_additions_and_removal(lab):
         change(tandem, pool(base, settings(first, state='"drain"'), second.ipv4,
                             settings(third, weight=5), fourth.ipv4, slots=131_101))
         tandem.control.wait_for_log(re.compile(rf"{re.escape(fourth.ipv4)}:80 is up"))
-        assert not [result for result in results(downloads) if "error" in result]
-        assert before == 0 and connections(lab) >= DOWNLOADS - len(results(downloads))
+        assert not [result for result in downloads.ended() if "error" in result]
+        assert before == 0 and connections(lab) >= DOWNLOADS - len(downloads.ended())
 
         # New requests do not go to the one that drains.
         fresh = client.requests(lab, VIP4, 300)
@@ -103,23 +72,20 @@ def test_downloads_survive_drain_flaps_weights_additions_and_removal(lab):
                          tandem.control.text())
         change(tandem, pool(base, second.ipv4, settings(third, weight=5), fourth.ipv4, slots=131_101),
                moves=False)
-        failed = [result for result in wait_ended(downloads, DOWNLOADS)
-                  if result.get("sha256") not in shas]
-        assert not failed, failed[:5]
+        broken = downloads.broken()
+        assert not broken, broken[:5]
 
 
 def test_a_returning_backend_breaks_no_download(lab):
     base = Config(lab.directory, {"web": Service(VIP4, [n.ipv4 for n in lab.backends])})
-    shas = digests(lab)
     with Tandem(lab, base) as tandem:
         tandem.wait_serving(VIP4, lab.backends)
         lab.nginx[0].stop()
         tandem.wait_serving(VIP4, lab.backends[1:])
-        downloads = start_downloads(lab, 100)
+        downloads = Downloads(lab, 100)
         lab.nginx[0].start()
         tandem.wait_serving(VIP4, lab.backends)
-        ended = wait_ended(downloads, 100)
-        assert not [result for result in ended if result.get("sha256") not in shas]
+        assert not downloads.broken()
 
 
 def test_a_dataplane_killed_amid_a_transition_goes_on_with_it(lab):
@@ -127,7 +93,7 @@ def test_a_dataplane_killed_amid_a_transition_goes_on_with_it(lab):
     first, second, third, _ = lab.backends
     with Tandem(lab, pool(base, first.ipv4, second.ipv4, third.ipv4)) as tandem:
         tandem.wait_serving(VIP4, lab.backends[:3])
-        downloads = start_downloads(lab, 100)
+        downloads = Downloads(lab, 100)
         change(tandem, pool(base, settings(first, state='"drain"'), second.ipv4, third.ipv4))
         remembered = lambda: tandem.flows()["established"]
         wait_until(lambda: remembered() > 10, "flows that are remembered")
@@ -135,8 +101,7 @@ def test_a_dataplane_killed_amid_a_transition_goes_on_with_it(lab):
         tandem.start_dataplane()
         tandem.wait_serving(VIP4, lab.backends[1:3])
         assert remembered() > 10
-        ended = wait_ended(downloads, 100)
-        assert not [result for result in ended if result.get("sha256") not in digests(lab)]
+        assert not downloads.broken()
 
 
 def test_a_failing_backend_loses_its_flows_at_once_if_they_are_to_be_rehashed(lab):
@@ -144,14 +109,13 @@ def test_a_failing_backend_loses_its_flows_at_once_if_they_are_to_be_rehashed(la
                                                  on_down="rehash")})
     with Tandem(lab, base) as tandem:
         tandem.wait_serving(VIP4, lab.backends)
-        downloads = start_downloads(lab, 100)
+        downloads = Downloads(lab, 100)
         lab.nginx[0].set_healthy(False)  # it would serve on, as on_down = "keep" lets it
         tandem.wait_serving(VIP4, lab.backends[1:])
-        broken = lambda: [result for result in results(downloads) if "error" in result]
-        wait_until(broken, "downloads that another backend has reset")
-        ended = wait_ended(downloads, 100)
-        assert 5 < len(broken()) < 60, "those of one backend of four"
-        assert {result["sha256"] for result in ended if "error" not in result} <= digests(lab)
+        failed = lambda: [result for result in downloads.ended() if "error" in result]
+        wait_until(failed, "downloads that another backend has reset")
+        assert all("error" in result for result in downloads.broken())
+        assert 5 < len(failed()) < 60, "those of one backend of four"
 
 
 def test_a_returning_backend_gets_its_share_slowly_if_so_configured(lab):
@@ -202,7 +166,7 @@ def test_no_flood_washes_out_flows_nor_fills_memory_of_a_pool_at_rest(lab):
         flood(lab, ACK, 20_000)
         assert tandem.flows()["inserted"] == before["inserted"], "a pool at rest remembers nothing"
 
-        downloads = start_downloads(lab, 200)
+        downloads = Downloads(lab, 200)
         config.services["web"].backends[0] = settings(first, state='"drain"')
         change(tandem, config)
         entries = lambda: tandem.flows()["established"]
@@ -214,5 +178,4 @@ def test_no_flood_washes_out_flows_nor_fills_memory_of_a_pool_at_rest(lab):
         states = ("opening", "doubtful", "established", "closing")
         # Half of a table of 4096 places, the power of two with room for 2000 flows.
         assert sum(after[state] for state in states) <= 2048, after
-        ended = wait_ended(downloads, 200)
-        assert not [result for result in ended if result.get("sha256") not in digests(lab)]
+        assert not downloads.broken()

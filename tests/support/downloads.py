@@ -1,0 +1,34 @@
+"""Long downloads from the lab's client, each of which has to end with the bytes of one backend."""
+import hashlib
+import json
+
+import client
+from lab import SUPPORT, VIP4, wait_until
+
+
+class Downloads:
+    """Started, and all of them under way: they take 13 s and more, 25 s if slow."""
+
+    def __init__(self, lab, count, path="/brisk"):
+        self.lab, self.count = lab, count
+        before = connections(lab)
+        self.process = lab.client.start(f"downloads{len(lab.processes)}", client.PYTHON,
+                                        SUPPORT / "download.py", VIP4, "--path", path,
+                                        "--count", str(count))
+        wait_until(lambda: connections(lab) >= before + count, "all downloads under way", 60)
+
+    def ended(self):
+        return [json.loads(line) for line in self.process.text().splitlines()]
+
+    def broken(self):
+        """Waits for the end of all. Those that did not end as they should."""
+        wait_until(lambda: len(self.ended()) == self.count, "the end of all downloads", 240)
+        whole = {hashlib.sha256((server.directory / "files" / "slow").read_bytes()).hexdigest()
+                 for server in self.lab.nginx}
+        return [result for result in self.ended() if result.get("sha256") not in whole]
+
+
+def connections(lab):
+    """How many the client has."""
+    return len(lab.client.run("ss", "-Htn", "state", "established", "dport", "=",
+                              ":80").splitlines())
