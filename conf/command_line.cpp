@@ -24,13 +24,21 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 
 }  // namespace
 
-CommandLine read_command_line(int argc, char** argv, const std::string& purpose, bool can_check) {
+CommandLine read_command_line(int argc, char** argv, const std::string& purpose, bool is_control) {
     CommandLine command_line;
     CLI::App app(purpose);
     app.add_option("--config", command_line.config, "Configuration file")->capture_default_str();
-    if (can_check) {
-        app.add_option("--check", command_line.check,
-                       "Only say whether a configuration file is right");
+    if (is_control) {
+        CLI::Option* check = app.add_option("--check", command_line.check,
+                                            "Only say whether a configuration file is right");
+        CLI::Option* ask = app.add_option(
+            "--ask", command_line.ask,
+            "Give the running tandem-control an order, such as {\"do\":\"handoff\"}, and print its "
+            "answer");
+        ask->excludes(check);
+        app.add_option("FILE", command_line.config, "Of --ask: the configuration file")
+            ->needs(ask)
+            ->excludes("--config");
     }
     app.set_version_flag("--version", TANDEM_VERSION);
     try {

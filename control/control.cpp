@@ -12,6 +12,7 @@
 #include "conf/load.h"
 #include "control/changes.h"
 #include "control/hash_key.h"
+#include "control/rulings.h"
 
 namespace tandem {
 
@@ -43,12 +44,6 @@ health::Health health_of(HealthState state) {
     return state == HealthState::kDown ? health::Health::kDown : health::Health::kChecking;
 }
 
-std::string name_of(const health::Identity& backend) {
-    std::string address = backend.address.str();
-    if (!backend.address.is_v4()) address = '[' + address + ']';
-    return fmt::format("pool {}: backend {}:{}", backend.pool, address, backend.port);
-}
-
 std::string text_of(Duration duration) {
     using std::chrono::duration_cast;
     if (duration < std::chrono::seconds(10)) {
@@ -74,7 +69,8 @@ void log_change(const health::Change& change) {
 }  // namespace
 
 Control::Control(boost::asio::io_context& io, std::string path, conf::Config config,
-                 const HashKey& hash_key, std::function<void(const std::string&)> ask_to_stop)
+                 const plan::TableKey& hash_key,
+                 std::function<void(const std::string&)> ask_to_stop)
     : io_(io),
       house_timer_(io),
       path_(std::move(path)),
@@ -93,7 +89,11 @@ Control::Control(boost::asio::io_context& io, std::string path, conf::Config con
                             "{} health check{} could not be made ({}); states stay as they are",
                             count, count == 1 ? "" : "s", reason);
                     }},
-               std::random_device{}()) {}
+               std::random_device{}()),
+      peer_timer_(io),
+      admin_(io, [this](const admin::Request& request, const admin::Server::Respond& respond) {
+          on_request(request, respond);
+      }) {}
 
 Status Control::start() {
     Result<std::unique_ptr<NeighbourWatch>> watch = NeighbourWatch::open(
@@ -104,15 +104,19 @@ Status Control::start() {
                   }});
     if (!watch) return watch.error();
     neighbours_ = std::move(watch.value());
+    const Status listening = admin_.listen(config_.control.admin_socket);
+    if (!listening) spdlog::error("no orders are taken: {}", listening.error().message);
     link_.start();
     return Nothing{};
 }
 
 void Control::stop() {
+    admin_.stop();
     link_.stop();
     checker_.stop();
     neighbours_->stop();
     house_timer_.cancel();
+    peer_timer_.cancel();
 }
 
 // Checks do not begin before the first dataplane has come, for it may hold tables of a process
@@ -125,9 +129,12 @@ void Control::on_connected(bool is_other) {
         begin_with(*link_.region());
         apply_config();
         keep_house();
+        watch_peer();
     } else if (is_other) {
         spdlog::info("it has no tables yet: all are published again");
     }
+    if (is_other) peer_.forget();
+    look_at_peer();
     read_ports();
     request_publish();
 }
@@ -138,7 +145,7 @@ void Control::begin_with(const PlanRegion& region) {
         cold_since_ = Instant::clock::now();
         return;
     }
-    const HashKey own = planner_.key();
+    const plan::TableKey own = planner_.key();
     planner_.read_back(*plan);
     spdlog::info("continuing with the tables of a control process before this one");
     if (planner_.key() == own) return;
@@ -234,11 +241,9 @@ void Control::watch_neighbours() {
 void Control::on_health(const health::Change& change) {
     log_change(change);
     planner_.set_health(change.backend, state_of(change.transition.to));
-    slow_starts_.erase(change.backend);
-    planner_.set_weight_percent(change.backend, 100);
-    if (change.transition.to == health::Health::kUp && slow_start_of(change.backend).count() > 0) {
-        slow_starts_.emplace(change.backend, Instant::clock::now());
-        planner_.set_weight_percent(change.backend, 1);
+    if (change.transition.from == health::Health::kUp &&
+        change.transition.to == health::Health::kDown) {
+        self_suspicion_.on_fall(change.backend, Instant::clock::now());
     }
     request_publish();
 }
@@ -302,6 +307,7 @@ void Control::publish() {
     if (!publish_is_due_ || !link_.is_connected()) return;
     if (awaits_first_results(Instant::clock::now())) return;  // keep_house() tries again
     cold_since_.reset();
+    settle_health();
     const auto [content, moved] = planner_.make();
     const Result<std::uint64_t> generation = link_.region()->publish(content);
     for (const plan::Moved& table : moved) {
@@ -389,7 +395,7 @@ void Control::reload() {
         return;
     }
     for (const std::string& key : conf::needs_restart(config_, *loaded.config)) {
-        spdlog::warn("reload: {} differs; it takes effect when the dataplane is restarted", key);
+        spdlog::warn("reload: {} differs; it takes effect after a restart", key);
     }
     const std::vector<std::string> changes = changes_between(config_, *loaded.config);
     for (const std::string& change : changes) spdlog::info("reload: {}", change);

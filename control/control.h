@@ -13,9 +13,12 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "conf/config.h"
+#include "control/admin.h"
 #include "control/dataplane_link.h"
 #include "control/neighbour.h"
+#include "control/peer_watch.h"
 #include "control/plan/planner.h"
+#include "control/plan/self_suspicion.h"
 #include "dataplane/base/result.h"
 #include "dataplane/base/time.h"
 #include "healthcheck/checker.h"
@@ -26,7 +29,7 @@ class Control {
   public:
     /// `ask_to_stop` is called with the reason when going on makes no sense.
     Control(boost::asio::io_context& io, std::string path, conf::Config config,
-            const HashKey& hash_key, std::function<void(const std::string&)> ask_to_stop);
+            const plan::TableKey& hash_key, std::function<void(const std::string&)> ask_to_stop);
     Control(const Control&) = delete;
     Control& operator=(const Control&) = delete;
 
@@ -60,6 +63,18 @@ class Control {
     [[nodiscard]] std::chrono::milliseconds slow_start_of(const health::Identity& backend) const;
     void continue_slow_starts(Instant now);
 
+    // control_pair.cpp
+    void watch_peer();
+    void look_at_peer();
+    void adopt_key(const plan::TableKey& key);
+    bool settle_health();
+    void on_ruling(const plan::Ruling& ruling);
+    void judge_self(Instant now);
+    void hand_off(const std::string& pool);
+    void on_request(const admin::Request& request, const admin::Server::Respond& respond);
+    [[nodiscard]] std::string wrong_with(const admin::Request& request) const;
+    [[nodiscard]] admin::Answer describe_peer();
+
     boost::asio::io_context& io_;
     boost::asio::steady_timer house_timer_;
     std::string path_;
@@ -69,6 +84,10 @@ class Control {
     std::unique_ptr<NeighbourWatch> neighbours_;
     plan::Planner planner_;
     health::Checker checker_;
+    boost::asio::steady_timer peer_timer_;
+    PeerWatch peer_;
+    plan::SelfSuspicion self_suspicion_;
+    admin::Server admin_;
     std::map<int, std::uint8_t> port_of_netdev_;       ///< by the netdev's index
     bool has_begun_ = false;                           ///< the first dataplane has come
     std::optional<Instant> cold_since_;                ///< nothing was ever published, nor is yet

@@ -17,8 +17,13 @@ constexpr auto kAnswerTimeout = std::chrono::seconds(30);  ///< DPDK takes its t
 
 }  // namespace
 
-DataplaneLink::DataplaneLink(asio::io_context& io, std::string path, Observer observer)
-    : timer_(io), socket_(io), path_(std::move(path)), observer_(std::move(observer)) {}
+DataplaneLink::DataplaneLink(asio::io_context& io, std::string path, Observer observer,
+                             std::chrono::milliseconds patience)
+    : timer_(io),
+      socket_(io),
+      path_(std::move(path)),
+      observer_(std::move(observer)),
+      orders_(io, patience) {}
 
 void DataplaneLink::start() {
     try_to_connect();
@@ -29,6 +34,16 @@ void DataplaneLink::stop() {
     boost::system::error_code ignored;
     socket_.close(ignored);
     timer_.cancel();
+    orders_.stop();
+}
+
+void DataplaneLink::give_order(tables::OrderKind kind, const std::string& group,
+                               Orders::Done done) {
+    if (!is_connected_) return done(Error{"the dataplane is not there"});
+    const Result<tables::Order> order = orders_.begin(kind, group, done);
+    if (!order) return done(order.error());
+    const Status sent = tables::send_order(socket_.native_handle(), order.value());
+    if (!sent) orders_.fail(order.value().id, sent.error());
 }
 
 void DataplaneLink::try_again() {
@@ -121,22 +136,39 @@ void DataplaneLink::on_answer() {
     if (is_other) region_ = std::make_unique<PlanRegion>(std::move(region.value()));
     is_connected_ = true;
     last_trouble_.clear();
-    await_end();
+    await_reports();
     observer_.connected(is_other);
 }
 
-void DataplaneLink::await_end() {
+void DataplaneLink::await_reports() {
     socket_.async_wait(stream_descriptor::wait_read,
                        [this](const boost::system::error_code& error) {
                            if (is_stopped_) return;
+                           take_reports();
+                           if (is_stopped_) return;
                            if (!error && !tables::is_closed(socket_.native_handle())) {
-                               await_end();
-                               return;
+                               await_reports();
+                           } else {
+                               on_end();
                            }
-                           is_connected_ = false;
-                           observer_.lost();
-                           try_again();
                        });
+}
+
+void DataplaneLink::take_reports() {
+    while (const auto report = tables::receive_report(socket_.native_handle())) {
+        orders_.on_report(*report);
+        if (is_stopped_) return;
+    }
+}
+
+void DataplaneLink::on_end() {
+    // Of an end with orders unread the socket tells first, and of the reports before it only then.
+    take_reports();
+    is_connected_ = false;
+    orders_.fail_all({"the dataplane is gone; it may or may not have done it"});
+    if (is_stopped_) return;
+    observer_.lost();
+    try_again();
 }
 
 }  // namespace tandem

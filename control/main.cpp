@@ -9,6 +9,7 @@
 
 #include "conf/command_line.h"
 #include "conf/load.h"
+#include "control/ask.h"
 #include "control/control.h"
 #include "control/hash_key.h"
 
@@ -26,8 +27,19 @@ int check(const conf::Loaded& loaded, const std::string& path) {
     return 0;
 }
 
+/// Prints the answer as it comes.
+int ask(const std::string& socket, const std::string& order) {
+    const Result<std::string> answer = admin::ask(socket, order);
+    if (!answer) {
+        std::cerr << answer.error().message << '\n';
+        return 1;
+    }
+    std::cout << answer.value() << '\n';
+    return admin::is_ok(answer.value()) ? 0 : 1;
+}
+
 int serve(const std::string& path, const conf::Config& config) {
-    Result<HashKey> key = obtain_hash_key(config.control.state_dir);
+    Result<plan::TableKey> key = obtain_hash_key(config.control.state_dir);
     if (!key) {
         spdlog::warn("{}; the next start of the whole machine spreads flows anew",
                      key.error().message);
@@ -69,7 +81,7 @@ int serve(const std::string& path, const conf::Config& config) {
 int main_program(int argc, char** argv) {
     const conf::CommandLine command_line = conf::read_command_line(
         argc, argv, "Tandem's control: checks backends and tells the dataplane where flows go.",
-        /*can_check=*/true);
+        /*is_control=*/true);
     if (command_line.exit_code) return *command_line.exit_code;
     const bool only_checks = !command_line.check.empty();
     const std::string& file = only_checks ? command_line.check : command_line.config;
@@ -79,6 +91,8 @@ int main_program(int argc, char** argv) {
     }
     if (only_checks) return check(loaded, file);
     if (!loaded.config) return 1;
+    if (!command_line.ask.empty())
+        return ask(loaded.config->control.admin_socket, command_line.ask);
 
     conf::log_to_stderr("control", loaded.config->control.log_level);
     return serve(file, *loaded.config);

@@ -26,10 +26,12 @@ tables::ForwardMode mode_of(conf::Mode mode) {
     return mode == conf::Mode::kL2 ? tables::ForwardMode::kL2 : tables::ForwardMode::kIpip;
 }
 
-/// RFC 4291 appendix A.
-IpAddress link_local_of(const Mac& mac) {
-    return {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(mac[0] ^ 2U), mac[1], mac[2],
-             0xff, 0xfe, mac[3], mac[4], mac[5]}};
+/// What held of a backend when this was published. A plan does not say it, but shows it.
+HealthState held_by(const tables::PlanBackend& backend) {
+    if (backend.weight_now > 0 || (backend.is_draining != 0 && backend.serves_flows != 0)) {
+        return HealthState::kUp;
+    }
+    return backend.health == HealthState::kUp ? HealthState::kDown : backend.health;
 }
 
 std::uint64_t digest_of(const KeyedHash& hash, const tables::PlanVip& vip,
@@ -48,14 +50,26 @@ std::uint64_t digest_of(const KeyedHash& hash, const tables::PlanVip& vip,
 
 void Planner::read_back(const tables::PlanView& plan) {
     CHECK(backends_.empty());
-    key_ = plan.head->hash_key;
-    hash_ = KeyedHash(key_);
+    key_ = {plan.head->hash_key, plan.head->hash_key_born_ms};
+    hash_ = KeyedHash(key_.key);
     revision_ = plan.head->config_revision;
     for (std::size_t i = 1; i < plan.backends.size(); ++i) {
         const tables::PlanBackend& backend = plan.backends[i];
         if (backend.health == HealthState::kUnused || backend.pool >= plan.pools.size()) continue;
-        backends_[{std::string(plan.pools[backend.pool].name.view()), backend.address,
-                   backend.port}] = {static_cast<BackendIndex>(i), backend.health};
+        Backend& known = backends_[{std::string(plan.pools[backend.pool].name.view()),
+                                    backend.address, backend.port}];
+        known.index = static_cast<BackendIndex>(i);
+        known.ours = backend.health;
+        known.settled = {.ours = backend.health, .holds = held_by(backend)};
+    }
+}
+
+void Planner::adopt(const TableKey& key) {
+    key_ = key;
+    hash_ = KeyedHash(key_.key);
+    for (const conf::Pool& pool : config_.pools) {
+        tables_.at(pool.name) = SlotTable{};
+        configure_table(pool);
     }
 }
 
@@ -100,9 +114,10 @@ Status Planner::apply(const conf::Config& config) {
     ++revision_;
     configured_.clear();
     standing_.reset();
+    is_settled_ = false;
     for (std::size_t i = 0; i < config_.pools.size(); ++i) {
         for (const conf::Backend& backend : config_.pools[i].backends) {
-            const Backend& known = backends_.at(identity_of(config_.pools[i], backend));
+            Backend& known = backends_.at(identity_of(config_.pools[i], backend));
             configured_.push_back({static_cast<std::uint16_t>(i), &backend, &known});
         }
         configure_table(config_.pools[i]);
@@ -125,19 +140,9 @@ void Planner::configure_table(const conf::Pool& pool) {
     tables_.at(pool.name).configure(hash_, slots, std::move(members));
 }
 
-void Planner::set_health(const health::Identity& backend, HealthState health) {
-    const auto found = backends_.find(backend);
-    if (found != backends_.end()) found->second.health = health;
-}
-
 BackendIndex Planner::index_of(const health::Identity& backend) const {
     const auto found = backends_.find(backend);
     return found == backends_.end() ? tables::kNoBackend : found->second.index;
-}
-
-HealthState Planner::health(const health::Identity& backend) const {
-    const auto found = backends_.find(backend);
-    return found == backends_.end() ? HealthState::kUnused : found->second.health;
 }
 
 bool Planner::set_mac(const Neighbour& neighbour, const Mac& mac) {
@@ -170,24 +175,9 @@ std::vector<health::Identity> Planner::unreachable() const {
     return found;
 }
 
-std::vector<std::string> Planner::speechless() const {
-    std::vector<std::string> found;
-    for (const conf::Group& group : config_.groups) {
-        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
-        const bool has_v4 =
-            port != ports_.end() &&
-            std::ranges::any_of(port->addresses, &IpAddress::is_v4, &Prefix::address);
-        const bool needs_v4 = std::ranges::any_of(config_.vips, [&](const conf::Vip& vip) {
-            return vip.group == group.name && vip.prefix.address.is_v4();
-        });
-        if (needs_v4 && !has_v4) found.push_back(group.name);
-    }
-    return found;
-}
-
 bool Planner::serves_flows(const conf::Pool& pool, const Backend& backend) {
-    if (backend.health == HealthState::kUp) return true;
-    return backend.health == HealthState::kDown && pool.on_down == conf::OnDown::kKeep;
+    if (backend.settled.holds == HealthState::kUp) return true;
+    return backend.settled.holds == HealthState::kDown && pool.on_down == conf::OnDown::kKeep;
 }
 
 void Planner::set_weight_percent(const health::Identity& backend, std::uint16_t percent) {
@@ -201,7 +191,7 @@ std::vector<std::uint16_t> Planner::weights() const {
     for (const Configured& each : configured_) {
         const Backend& known = *each.known;
         if (known.index >= weights.size()) weights.resize(known.index + 1U);
-        if (known.health == HealthState::kUp && !each.backend->is_draining) {
+        if (known.settled.holds == HealthState::kUp && !each.backend->is_draining) {
             weights[known.index] =
                 static_cast<std::uint16_t>(each.backend->weight * known.weight_percent);
         }
@@ -210,6 +200,7 @@ std::vector<std::uint16_t> Planner::weights() const {
 }
 
 std::pair<PlanContent, std::vector<Moved>> Planner::make() {
+    agree();
     PlanContent content;
     std::vector<Moved> moved;
     const std::vector<std::uint16_t> now = weights();
@@ -217,7 +208,8 @@ std::pair<PlanContent, std::vector<Moved>> Planner::make() {
     add_pools(content, now, moved);
     add_vips(content);
     add_groups(content);
-    content.head.hash_key = key_;
+    content.head.hash_key = key_.key;
+    content.head.hash_key_born_ms = key_.born_ms;
     content.head.config_revision = revision_;
     for (const tables::PlanVip& vip : content.vips) {
         content.head.digest = hash_.of_pair(content.head.digest, vip.digest);
@@ -266,7 +258,7 @@ void Planner::add_backends(PlanContent& content, const std::vector<std::uint16_t
     content.next_hops = standing_->next_hops;
     for (const auto& [pool, backend, known] : configured_) {
         tables::PlanBackend& record = content.backends[known->index];
-        record.health = known->health;
+        record.health = known->ours;
         record.serves_flows = serves_flows(config_.pools[pool], *known);
         record.weight_now = weights[known->index];
     }
@@ -319,56 +311,6 @@ void Planner::add_vips(PlanContent& content) const {
         record.udp_is_stateless = vip.udp == conf::UdpFlows::kStateless;
         record.digest = digest_of(hash_, record, content.pools[record.pool].digest);
         content.vips.push_back(record);
-    }
-}
-
-/// A link-local address is one of the group's link; others may be behind a gateway.
-std::optional<Neighbour> Planner::way_to_peer(const conf::Group& group,
-                                              const IpAddress& peer) const {
-    if (peer.is_link_local()) {
-        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
-        if (port == ports_.end()) return std::nullopt;
-        return Neighbour{port->port, peer};
-    }
-    const std::optional<NextHop> hop = next_hop_to(peer, ports_);
-    if (!hop) return std::nullopt;
-    return Neighbour{hop->port, hop->neighbour};
-}
-
-/// A group whose port the dataplane does not have is there all the same, without an address to
-/// speak from: its VIPs must not be answered for.
-void Planner::add_groups(PlanContent& content) const {
-    for (const conf::Group& group : config_.groups) {
-        tables::PlanGroup record;
-        record.name = tables::Name(group.name);
-        record.router_id = group.router_id;
-        record.priority = group.priority;
-        record.interval_ms = static_cast<std::uint32_t>(group.interval.count());
-        record.preempts = group.preempt;
-        record.preempt_delay_ms = static_cast<std::uint32_t>(group.preempt_delay.count());
-        record.has_virtual_mac = group.mac == conf::GroupMac::kVirtual;
-        record.sums_pseudo_header = group.checksum == conf::AdvertChecksum::kWithPseudoHeader;
-        record.is_strict = group.is_strict;
-        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
-        if (port != ports_.end()) {
-            record.port = port->port;
-            record.source_v6 = link_local_of(port->mac);
-            const auto ours = std::ranges::find_if(
-                port->addresses, [](const Prefix& address) { return address.address.is_v4(); });
-            if (ours != port->addresses.end()) record.source_v4 = ours->address;
-        }
-        for (const IpAddress& peer : group.peers) {
-            if (record.peer_count == record.peers.size()) break;
-            tables::PlanPeer& planned = record.peers[record.peer_count++];
-            planned.address = peer;
-            const std::optional<Neighbour> way = way_to_peer(group, peer);
-            const auto mac = way ? macs_.find(*way) : macs_.end();
-            // Groups speak on their own port only.
-            if (mac == macs_.end() || way->first != record.port) continue;
-            planned.mac = mac->second;
-            planned.resolved = 1;
-        }
-        content.groups.push_back(record);
     }
 }
 

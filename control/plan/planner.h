@@ -1,12 +1,13 @@
-// What the tables must contain: a function of the configuration, the backends' health and the
-// neighbours' MACs. Keeps what is dear to compute again; decides nothing by history, but for the
-// indices of backends, which flows refer to.
+// What the tables must contain: a function of the configuration, the backends' health (as both
+// instances of a pair find it) and the neighbours' MACs. Keeps what is dear to compute again;
+// decides nothing by history, but for the indices of backends, which flows refer to.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "conf/config.h"
 #include "control/plan/next_hop.h"
 #include "control/plan/slot_table.h"
+#include "control/plan/table_key.h"
 #include "dataplane/base/result.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/tables/plan.h"
@@ -44,9 +46,26 @@ struct Moved {
 /// A neighbour by the index of its port.
 using Neighbour = std::pair<std::uint8_t, IpAddress>;
 
+/// Whose word holds of a backend. States are kUnused where nothing is said.
+struct Verdicts {
+    tables::HealthState ours = tables::HealthState::kChecking;
+    tables::HealthState peers = tables::HealthState::kUnused;
+    tables::HealthState holds = tables::HealthState::kChecking;
+    bool is_disputed = false;
+
+    friend bool operator==(const Verdicts&, const Verdicts&) = default;
+};
+
+/// The verdicts on a backend are others than before.
+struct Ruling {
+    health::Identity backend;
+    Verdicts before;
+    Verdicts now;
+};
+
 class Planner {
   public:
-    explicit Planner(const HashKey& key) : key_(key), hash_(key) {}
+    explicit Planner(const TableKey& key) : key_(key), hash_(key.key) {}
     Planner(const Planner&) = delete;  // it refers to itself
     Planner& operator=(const Planner&) = delete;
 
@@ -54,10 +73,18 @@ class Planner {
     /// called before anything else.
     void read_back(const tables::PlanView& plan);
 
+    /// Takes this key instead of its own: all tables are made anew.
+    void adopt(const TableKey& key);
+
     /// Errors: more backends than there are indices. Nothing has changed then.
     Status apply(const conf::Config& config);
-    /// Ignored if the backend is not configured (any more).
+    /// By the checks of this instance. Ignored if the backend is not configured (any more).
     void set_health(const health::Identity& backend, tables::HealthState health);
+    /// By those of the other instance, by BackendIndex; empty: it is not heard.
+    void set_peer_health(std::span<const tables::HealthState> verdicts);
+    /// Settles what holds of every backend. Returns those for which it, or what we say, is not as
+    /// it was. make() does the same, but tells nobody.
+    std::vector<Ruling> agree();
     /// So much of its weight, 1 to 100, for the time being: slow start. Ignored as above.
     void set_weight_percent(const health::Identity& backend, std::uint16_t percent);
     void set_ports(std::vector<PortAddresses> ports);
@@ -73,9 +100,12 @@ class Planner {
     [[nodiscard]] std::vector<std::string> speechless() const;
     /// kNoBackend if it is not configured.
     [[nodiscard]] tables::BackendIndex index_of(const health::Identity& backend) const;
-    /// kUnused if it is not configured.
+    /// By the checks of this instance; kUnused if it is not configured.
     [[nodiscard]] tables::HealthState health(const health::Identity& backend) const;
-    [[nodiscard]] const HashKey& key() const { return key_; }
+    /// As of the last agree(); all kUnused if it is not configured.
+    [[nodiscard]] Verdicts verdicts(const health::Identity& backend) const;
+    [[nodiscard]] std::vector<health::Identity> disputed() const;
+    [[nodiscard]] const TableKey& key() const { return key_; }
 
     /// The tables as of now, and which pools' slots have changed their owners since the last call.
     std::pair<PlanContent, std::vector<Moved>> make();
@@ -83,7 +113,9 @@ class Planner {
   private:
     struct Backend {
         tables::BackendIndex index = tables::kNoBackend;
-        tables::HealthState health = tables::HealthState::kChecking;
+        tables::HealthState ours = tables::HealthState::kChecking;
+        tables::HealthState peers = tables::HealthState::kUnused;
+        Verdicts settled;  ///< as of the last agree()
         std::uint16_t weight_percent = 100;
     };
 
@@ -91,7 +123,7 @@ class Planner {
     struct Configured {
         std::uint16_t pool;
         const conf::Backend* backend;
-        const Backend* known;
+        Backend* known;
     };
     /// What of a plan does not depend on health.
     struct Standing {
@@ -111,13 +143,14 @@ class Planner {
                                                        const IpAddress& peer) const;
     [[nodiscard]] std::vector<std::uint16_t> weights() const;
 
-    HashKey key_;
+    TableKey key_;
     KeyedHash hash_;
     conf::Config config_;
     std::uint64_t revision_ = 0;
     std::map<health::Identity, Backend> backends_;
     std::vector<Configured> configured_;       ///< in the order of config_
     std::optional<Standing> standing_;         ///< nullopt: to be made anew
+    bool is_settled_ = false;                  ///< nothing was said since the last agree()
     std::map<std::string, SlotTable> tables_;  ///< by pool
     std::vector<PortAddresses> ports_;
     std::map<Neighbour, Mac> macs_;

@@ -55,7 +55,7 @@ TEST_F(PlanRegionTest, HasNothingBeforeTheFirstPlan) {
 }
 
 TEST_F(PlanRegionTest, TheNextProcessContinuesWithKeyIndicesHealthAndSlots) {
-    plan::Planner first(HashKey{{1}});
+    plan::Planner first({HashKey{{1}}, 77});
     ASSERT_TRUE(first.apply(config_of({"10.0.0.11", "10.0.0.12", "10.0.0.13"})));
     ASSERT_TRUE(first.apply(config_of({"10.0.0.12", "10.0.0.13"})));  // an index falls free
     first.set_health({"web", ip("10.0.0.12"), 80}, HealthState::kUp);
@@ -68,9 +68,9 @@ TEST_F(PlanRegionTest, TheNextProcessContinuesWithKeyIndicesHealthAndSlots) {
     PlanRegion region = map();
     const auto view = region.published();
     ASSERT_TRUE(view);
-    plan::Planner second(HashKey{{2}});
+    plan::Planner second({HashKey{{2}}, 88});
     second.read_back(*view);
-    EXPECT_EQ(second.key(), (HashKey{{1}}));
+    EXPECT_EQ(second.key(), (plan::TableKey{HashKey{{1}}, 77}));
     EXPECT_EQ(second.health({"web", ip("10.0.0.12"), 80}), HealthState::kUp);
     EXPECT_EQ(second.health({"web", ip("10.0.0.13"), 80}), HealthState::kDown);
     ASSERT_TRUE(second.apply(config_of({"10.0.0.12", "10.0.0.13", "10.0.0.14"})));
@@ -81,8 +81,25 @@ TEST_F(PlanRegionTest, TheNextProcessContinuesWithKeyIndicesHealthAndSlots) {
     EXPECT_EQ(after.backends[1].address, ip("10.0.0.14")) << "the free index is used again";
 }
 
+TEST_F(PlanRegionTest, TheNextProcessKnowsWhatHeldThoughItSawOtherwise) {
+    conf::Config config = config_of({"10.0.0.11", "10.0.0.12"});
+    config.pair.emplace();
+    plan::Planner first({HashKey{{1}}, 77});
+    ASSERT_TRUE(first.apply(config));
+    first.set_health({"web", ip("10.0.0.11"), 80}, HealthState::kDown);
+    first.set_health({"web", ip("10.0.0.12"), 80}, HealthState::kUp);
+    first.set_peer_health(std::array{HealthState::kUnused, HealthState::kUp, HealthState::kDown});
+    PlanRegion region = map();
+    ASSERT_TRUE(region.publish(first.make().first));
+    plan::Planner second({HashKey{{2}}, 88});
+    second.read_back(*region.published());
+    const plan::Verdicts disputed = second.verdicts({"web", ip("10.0.0.11"), 80});
+    EXPECT_EQ(disputed.ours, HealthState::kDown);
+    EXPECT_EQ(disputed.holds, HealthState::kUp);
+}
+
 TEST_F(PlanRegionTest, WritesSlotsOnlyWhenTheyChange) {
-    plan::Planner planner(HashKey{{1}});
+    plan::Planner planner({HashKey{{1}}, 77});
     ASSERT_TRUE(planner.apply(config_of({"10.0.0.11", "10.0.0.12"})));
     PlanRegion region = map();
     const auto slots_block = [&] { return region.published()->pools[0].slots; };
@@ -97,7 +114,7 @@ TEST_F(PlanRegionTest, WritesSlotsOnlyWhenTheyChange) {
 }
 
 TEST_F(PlanRegionTest, AFullRegionIsAnErrorAndChangesNothing) {
-    plan::Planner planner(HashKey{{1}});
+    plan::Planner planner({HashKey{{1}}, 77});
     conf::Config config = config_of({"10.0.0.11"});
     ASSERT_TRUE(planner.apply(config));
     PlanRegion region = map();

@@ -11,7 +11,7 @@ namespace {
 
 using tables::HealthState;
 
-constexpr HashKey kPlannerKey{{7}};
+constexpr TableKey kPlannerKey{.key = {{7}}, .born_ms = 1000};
 
 conf::Pool pool(const char* name, const std::vector<const char*>& backends) {
     conf::Pool pool;
@@ -184,6 +184,120 @@ TEST_F(PlannerTest, HasTheSameDigestsWhateverItsHistory) {
     const PlanContent other = fresh.make().first;
     EXPECT_EQ(one.head.digest, other.head.digest);
     EXPECT_EQ(*one.owners[1], *other.owners[1]);
+}
+
+TEST_F(PlannerTest, HasTheTablesOfAKeyThatItAdopts) {
+    all_up();
+    planner_.make();
+    const TableKey other{.key = {{8}}, .born_ms = 500};
+    planner_.adopt(other);
+    const auto [content, moved] = planner_.make();
+    EXPECT_EQ(content.head.hash_key, other.key);
+    EXPECT_EQ(content.head.hash_key_born_ms, 500U);
+    EXPECT_EQ(moved.size(), 2U);
+    Planner fresh(other);
+    ASSERT_TRUE(fresh.apply(config_));
+    for (const conf::Pool& each : config_.pools) {
+        for (const conf::Backend& backend : each.backends) {
+            fresh.set_health({each.name, backend.address, 80}, HealthState::kUp);
+        }
+    }
+    const PlanContent wanted = fresh.make().first;
+    EXPECT_EQ(content.head.digest, wanted.head.digest);
+    EXPECT_EQ(*content.owners[1], *wanted.owners[1]);
+}
+
+/// Two instances of a pair, of which the tests play the other one.
+class PlannerOfAPair : public PlannerTest {
+  protected:
+    PlannerOfAPair() {
+        config_.pair.emplace();
+        EXPECT_TRUE(planner_.apply(config_));
+        all_up();
+    }
+    void peer_says(const std::vector<std::pair<const char*, HealthState>>& verdicts) {
+        std::vector<HealthState> by_index(10, HealthState::kUp);
+        const PlanContent content = planner_.make().first;
+        for (const auto& [address, health] : verdicts)
+            by_index[index_of(content, address)] = health;
+        planner_.set_peer_health(by_index);
+    }
+    Verdicts verdicts(const char* address) const {
+        return planner_.verdicts({"web", ip(address), 80});
+    }
+};
+
+TEST_F(PlannerOfAPair, ServesAsBothAgreeAndPublishesWhatItSeesItself) {
+    peer_says({{"10.0.0.12", HealthState::kDown}});
+    const PlanContent content = planner_.make().first;
+    const tables::BackendIndex index = index_of(content, "10.0.0.12");
+    EXPECT_EQ(slots_of(content, 1, index), 0U) << "the peer is right about the rest";
+    EXPECT_EQ(content.backends[index].health, HealthState::kUp) << "by the checks of this instance";
+    EXPECT_EQ(content.backends[index].serves_flows, 0);
+    EXPECT_EQ(content.backends[index].weight_now, 0);
+}
+
+TEST_F(PlannerOfAPair, KeepsWhatIsDisputedAndSaysSoOnce) {
+    peer_says({});
+    planner_.agree();
+    set_health("web", "10.0.0.12", HealthState::kDown);
+    set_health("web", "10.0.0.13", HealthState::kDown);
+    const std::vector<Ruling> rulings = planner_.agree();
+    ASSERT_EQ(rulings.size(), 2U);
+    EXPECT_EQ(rulings[0].backend.address, ip("10.0.0.12"));
+    EXPECT_FALSE(rulings[0].before.is_disputed);
+    EXPECT_EQ(rulings[0].now,
+              (Verdicts{HealthState::kDown, HealthState::kUp, HealthState::kUp, true}));
+    EXPECT_TRUE(planner_.agree().empty());
+    EXPECT_EQ(planner_.disputed().size(), 2U);
+    const PlanContent content = planner_.make().first;
+    EXPECT_GT(slots_of(content, 1, index_of(content, "10.0.0.12")), 0U);
+    set_health("web", "10.0.0.13", HealthState::kUp);
+    ASSERT_EQ(planner_.agree().size(), 2U) << "with one of them up it is right about the rest";
+    EXPECT_EQ(verdicts("10.0.0.12").holds, HealthState::kDown);
+    EXPECT_TRUE(planner_.disputed().empty());
+}
+
+TEST_F(PlannerOfAPair, GoesByItselfWhileThePeerIsNotHeardOrThereIsNone) {
+    peer_says({{"10.0.0.12", HealthState::kDown}});
+    planner_.agree();
+    planner_.set_peer_health({});
+    ASSERT_EQ(planner_.agree().size(), 1U);
+    EXPECT_EQ(verdicts("10.0.0.12").holds, HealthState::kUp);
+    peer_says({{"10.0.0.12", HealthState::kDown}});
+    config_.pair.reset();
+    ASSERT_TRUE(planner_.apply(config_));
+    planner_.agree();
+    EXPECT_EQ(verdicts("10.0.0.12").holds, HealthState::kUp);
+}
+
+TEST_F(PlannerOfAPair, GivesWhatIsNewHereToNobodyBeforeItIsKnownToBeUp) {
+    peer_says({});
+    config_.pools[1].backends.push_back({"new", ip("10.0.0.14"), 80, 1});
+    ASSERT_TRUE(planner_.apply(config_));
+    planner_.agree();
+    EXPECT_EQ(verdicts("10.0.0.14").holds, HealthState::kChecking)
+        << "what the peer said of its index was about another";
+    peer_says({});
+    planner_.agree();
+    EXPECT_EQ(verdicts("10.0.0.14").holds, HealthState::kUp) << "the peer has checked it";
+}
+
+TEST_F(PlannerOfAPair, AgreesByThePolicyOfTheConfiguration) {
+    const auto holds_with = [&](conf::Agreement agreement) {
+        config_.pair->agreement = agreement;
+        EXPECT_TRUE(planner_.apply(config_));
+        planner_.agree();
+        return verdicts("10.0.0.12").holds;
+    };
+    peer_says({{"10.0.0.12", HealthState::kDown}, {"10.0.0.13", HealthState::kDown}});
+    EXPECT_EQ(holds_with(conf::Agreement::kAny), HealthState::kDown);
+    EXPECT_EQ(holds_with(conf::Agreement::kBoth), HealthState::kUp);
+    EXPECT_TRUE(planner_.disputed().empty());
+    EXPECT_EQ(holds_with(conf::Agreement::kCredible), HealthState::kUp);
+    EXPECT_EQ(planner_.disputed().size(), 2U);
+    EXPECT_EQ(holds_with(conf::Agreement::kLocal), HealthState::kUp);
+    EXPECT_TRUE(planner_.disputed().empty());
 }
 
 class PlannerGroups : public PlannerTest {

@@ -1,0 +1,83 @@
+// The part of the planner that is about VRRP groups.
+#include <algorithm>
+
+#include "control/plan/planner.h"
+
+namespace tandem::plan {
+
+namespace {
+
+/// RFC 4291 appendix A.
+IpAddress link_local_of(const Mac& mac) {
+    return {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(mac[0] ^ 2U), mac[1], mac[2],
+             0xff, 0xfe, mac[3], mac[4], mac[5]}};
+}
+
+}  // namespace
+
+std::vector<std::string> Planner::speechless() const {
+    std::vector<std::string> found;
+    for (const conf::Group& group : config_.groups) {
+        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
+        const bool has_v4 =
+            port != ports_.end() &&
+            std::ranges::any_of(port->addresses, &IpAddress::is_v4, &Prefix::address);
+        const bool needs_v4 = std::ranges::any_of(config_.vips, [&](const conf::Vip& vip) {
+            return vip.group == group.name && vip.prefix.address.is_v4();
+        });
+        if (needs_v4 && !has_v4) found.push_back(group.name);
+    }
+    return found;
+}
+
+/// A link-local address is one of the group's link; others may be behind a gateway.
+std::optional<Neighbour> Planner::way_to_peer(const conf::Group& group,
+                                              const IpAddress& peer) const {
+    if (peer.is_link_local()) {
+        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
+        if (port == ports_.end()) return std::nullopt;
+        return Neighbour{port->port, peer};
+    }
+    const std::optional<NextHop> hop = next_hop_to(peer, ports_);
+    if (!hop) return std::nullopt;
+    return Neighbour{hop->port, hop->neighbour};
+}
+
+/// A group whose port the dataplane does not have is there all the same, without an address to
+/// speak from: its VIPs must not be answered for.
+void Planner::add_groups(PlanContent& content) const {
+    for (const conf::Group& group : config_.groups) {
+        tables::PlanGroup record;
+        record.name = tables::Name(group.name);
+        record.router_id = group.router_id;
+        record.priority = group.priority;
+        record.interval_ms = static_cast<std::uint32_t>(group.interval.count());
+        record.preempts = group.preempt;
+        record.preempt_delay_ms = static_cast<std::uint32_t>(group.preempt_delay.count());
+        record.has_virtual_mac = group.mac == conf::GroupMac::kVirtual;
+        record.sums_pseudo_header = group.checksum == conf::AdvertChecksum::kWithPseudoHeader;
+        record.is_strict = group.is_strict;
+        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
+        if (port != ports_.end()) {
+            record.port = port->port;
+            record.source_v6 = link_local_of(port->mac);
+            const auto ours = std::ranges::find_if(
+                port->addresses, [](const Prefix& address) { return address.address.is_v4(); });
+            if (ours != port->addresses.end()) record.source_v4 = ours->address;
+        }
+        for (const IpAddress& peer : group.peers) {
+            if (record.peer_count == record.peers.size()) break;
+            tables::PlanPeer& planned = record.peers[record.peer_count++];
+            planned.address = peer;
+            const std::optional<Neighbour> way = way_to_peer(group, peer);
+            const auto mac = way ? macs_.find(*way) : macs_.end();
+            // Groups speak on their own port only.
+            if (mac == macs_.end() || way->first != record.port) continue;
+            planned.mac = mac->second;
+            planned.resolved = 1;
+        }
+        content.groups.push_back(record);
+    }
+}
+
+}  // namespace tandem::plan
