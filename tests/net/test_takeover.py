@@ -9,8 +9,6 @@ from downloads import Downloads
 from lab import VIP4, Lab, wait_until
 from tandem import Config, Service, Tandem, endpoint
 
-HASH_KEY = bytes(range(16))
-
 
 @pytest.fixture
 def lab():
@@ -25,8 +23,7 @@ class Instance(Tandem):
     def __init__(self, lab, index):
         node, other = lab.balancers[index], lab.balancers[1 - index]
         directory = lab.directory / node.name
-        (directory / "state").mkdir(parents=True)
-        (directory / "state" / "hash_key").write_bytes(HASH_KEY)
+        directory.mkdir()
         key_file = directory / "pair.key"
         key_file.write_text("1" * 64 + "\n")
         key_file.chmod(0o600)
