@@ -114,7 +114,9 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
         paired.emplace(shared.flows(), shared.fixed(), config.flows.per_worker);
         peer.emplace(MainCore::Peer{std::move(link.value()), *paired, config.pair->sync_timeout});
     }
-    MainCore main_core(shared, ports.value(), timeouts, std::move(peer));
+    MainCore main_core(shared, ports.value(),
+                       {.timeouts = timeouts, .stall_limit = config.dataplane.stall_limit},
+                       std::move(peer));
     if (Status status = main_core.prepare(); !status) return status;
 
     std::deque<pipeline::Worker> workers;

@@ -16,20 +16,30 @@ constexpr int kTickMs = 1;
 /// business. It is tried again, but not at every tick: others wait for the main core, too.
 constexpr Duration kMergePatience = std::chrono::seconds(1);
 constexpr Duration kMergeInterval = std::chrono::milliseconds(20);
+constexpr Duration kLeavingMax = std::chrono::seconds(3);
 }  // namespace
 
-MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts,
+MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const Settings& settings,
                    std::optional<Peer> peer)
     : shared_(shared),
       ports_(ports),
       plan_reader_(shared.plan().header().generations, shared.fixed().plan_reader),
       live_(shared.live(), shared.fixed().worker_readers),
       merger_(shared.live(), live_, ports.infos()),
-      pair_(shared.fixed(), ports),
+      pair_(shared.fixed(), ports, settings.stall_limit),
       peer_(std::move(peer)),
-      remembering_(std::ranges::max(timeouts.idle_s)) {
-    if (peer_) peer_->tables.begin(merger_.slots(), remembering_);
+      orders_(pair_.routers(), begin_pair(settings), shared.fixed().peer,
+              [this](const tables::OrderReport& report) { shared_.report(report); }),
+      remembering_(std::ranges::max(settings.timeouts.idle_s)) {
     pair_.allow_preemption(!peer_);
+}
+
+/// nullptr without a peer.
+pair::Handoff* MainCore::begin_pair(const Settings& settings) {
+    if (!peer_) return nullptr;
+    peer_->tables.begin(merger_.slots(), std::ranges::max(settings.timeouts.idle_s));
+    handoff_.emplace(pair_.routers(), peer_->tables.replication());
+    return &*handoff_;
 }
 
 Status MainCore::prepare() {
@@ -58,8 +68,23 @@ void MainCore::run(const std::atomic<bool>& stop) {
         wait();
         step(std::chrono::steady_clock::now());
     }
+    hand_off_all();
     pair_.stop(std::chrono::steady_clock::now());
     plan_reader_.leave();
+}
+
+/// The peer goes on before this instance is silent. Whoever could not, or has no peer, is told so
+/// by the last advertisement.
+void MainCore::hand_off_all() {
+    if (!handoff_ || !orders_.leave()) return;
+    const Instant begin = std::chrono::steady_clock::now();
+    std::optional<Instant> done_at;
+    for (Instant now = begin; now - begin < kLeavingMax; now = std::chrono::steady_clock::now()) {
+        wait();
+        step(now);
+        if (!done_at && orders_.is_idle()) done_at = now;
+        if (done_at && now - *done_at >= pair::kLate) return;
+    }
 }
 
 /// Sleeps until something happens, but at most a tick: workers and control do not ring.
@@ -83,6 +108,8 @@ void MainCore::step(Instant now) {
     pair_.step(now, [&] { follow_roles(now); });
     if (peer_) step_peer(now, coarse);
     shared_.serve(now);
+    for (const tables::Order& order : shared_.take_orders()) orders_.take(order);
+    orders_.step(peer_ ? peer_->link.peer() : pair::Handoff::Peer{}, now);
     if (coarse != settled_at_) let_slots_settle(coarse);
     follow_plan(now);
     busy_ = false;
@@ -98,7 +125,8 @@ void MainCore::follow_roles(Instant now) {
 }
 
 void MainCore::step_peer(Instant now, CoarseTime coarse) {
-    peer_->link.step(now, own_, pair_.workers_run(), peer_->tables);
+    peer_->link.step(now, own_, pair_.workers_run(), peer_->tables, *handoff_);
+    follow_roles(now);  // the peer may have asked for it
     if (peer_->tables.step(coarse)) merged_ = 0;
     judge_preemption(now);
     const pair::Replication& replication = peer_->tables.replication();

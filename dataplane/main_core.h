@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/orders.h"
 #include "dataplane/pair_link.h"
 #include "dataplane/paired_tables.h"
 #include "dataplane/peer_link.h"
@@ -27,7 +28,11 @@ class MainCore {
         PairedTables& tables;
         std::chrono::milliseconds sync_timeout;
     };
-    MainCore(SharedTables& shared, OpenPorts& ports, const tables::FlowTimeouts& timeouts,
+    struct Settings {
+        tables::FlowTimeouts timeouts{};
+        Duration stall_limit = std::chrono::milliseconds(50);  ///< of a worker
+    };
+    MainCore(SharedTables& shared, OpenPorts& ports, const Settings& settings,
              std::optional<Peer> peer);
 
     /// Makes the plan live that there is already, so that no worker ever sees what an earlier
@@ -50,6 +55,8 @@ class MainCore {
     void follow_roles(Instant now);
     void step_peer(Instant now, CoarseTime coarse);
     void judge_preemption(Instant now);
+    void hand_off_all();
+    pair::Handoff* begin_pair(const Settings& settings);
     void let_slots_settle(CoarseTime now);
     void count_flows(const tables::PlanView& plan, CoarseTime now);
     void report_stalled(std::size_t stalled);
@@ -62,6 +69,8 @@ class MainCore {
     tables::Merger merger_;
     PairLink pair_;
     std::optional<Peer> peer_;
+    std::optional<pair::Handoff> handoff_;
+    Orders orders_;
     pair::Routers::Numbers group_numbers_{};
     bool may_preempt_ = false;
     std::optional<Instant> syncing_since_;

@@ -49,19 +49,20 @@ bool WorkerWatch::all_run(std::span<const tables::WorkerCounters> workers, Insta
     for (std::size_t i = 0; i < std::min(workers.size(), seen_.size()); ++i) {
         const std::uint64_t loops = workers[i].loops.load(std::memory_order_relaxed);
         // Whoever looks after a long time cannot tell who was stopped: it was, too.
-        const bool counts = loops == seen_[i].loops && passed < kWorkerStallLimit;
+        const bool counts = loops == seen_[i].loops && passed < limit_;
         seen_[i].still = counts ? seen_[i].still + passed : Duration{};
         seen_[i].loops = loops;
-        all &= seen_[i].still < kWorkerStallLimit;
+        all &= seen_[i].still < limit_;
     }
     return all;
 }
 
-PairLink::PairLink(tables::LiveFixed& fixed, OpenPorts& ports)
+PairLink::PairLink(tables::LiveFixed& fixed, OpenPorts& ports, Duration stall_limit)
     : fixed_(fixed),
       ports_(ports),
       routers_(fixed.roles, ports.infos()),
-      watch_(fixed.worker_count) {}
+      stall_limit_(stall_limit),
+      watch_(fixed.worker_count, stall_limit) {}
 
 pair::Routers::Numbers PairLink::follow(std::span<const tables::PlanGroup> groups,
                                         std::span<const tables::PlanVip> vips, Instant now) {
@@ -86,10 +87,10 @@ void PairLink::step(Instant now, const std::function<void()>& on_roles) {
 }
 
 void PairLink::stop(Instant now) {
-    const bool was_active = routers_.stop(now);
+    const Duration late = routers_.stop(now);
     speak();
     report();
-    if (was_active) std::this_thread::sleep_for(pair::kLate);
+    std::this_thread::sleep_for(late);
 }
 
 void PairLink::hear(Instant now) {
@@ -131,7 +132,7 @@ void PairLink::look_at_evidence(Instant now) {
         } else {
             spdlog::error(
                 "a worker has not passed its loop for {} ms: no group is claimed",
-                std::chrono::duration_cast<std::chrono::milliseconds>(kWorkerStallLimit).count());
+                std::chrono::duration_cast<std::chrono::milliseconds>(stall_limit_).count());
         }
     }
     if (now - links_looked_at_ < kLinkInterval) return;

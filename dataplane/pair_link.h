@@ -19,9 +19,9 @@ namespace tandem {
 /// Since when each worker has not passed its loop. Pure.
 class WorkerWatch {
   public:
-    explicit WorkerWatch(std::size_t workers) : seen_(workers) {}
+    WorkerWatch(std::size_t workers, Duration limit) : seen_(workers), limit_(limit) {}
 
-    /// Whether every worker has passed its loop within kWorkerStallLimit. Time in which nobody
+    /// Whether every worker has passed its loop within the limit. Time in which nobody
     /// looked does not count.
     bool all_run(std::span<const tables::WorkerCounters> workers, Instant now);
 
@@ -31,20 +31,21 @@ class WorkerWatch {
         Duration still{};  ///< for so long
     };
     std::vector<Seen> seen_;
+    Duration limit_;
     std::optional<Instant> looked_at_;
 };
 
-inline constexpr Duration kWorkerStallLimit = std::chrono::milliseconds(50);
-
 class PairLink {
   public:
-    PairLink(tables::LiveFixed& fixed, OpenPorts& ports);
+    /// `stall_limit`: a worker that has not passed its loop for so long does not forward.
+    PairLink(tables::LiveFixed& fixed, OpenPorts& ports, Duration stall_limit);
 
     /// See Routers::follow.
     pair::Routers::Numbers follow(std::span<const tables::PlanGroup> groups,
                                   std::span<const tables::PlanVip> vips, Instant now);
     /// `on_roles` is called when roles have changed, before anybody hears of it.
     void step(Instant now, const std::function<void()>& on_roles);
+    [[nodiscard]] pair::Routers& routers() { return routers_; }
     /// See Routers::allow_preemption.
     void allow_preemption(bool is_allowed) { routers_.allow_preemption(is_allowed); }
     /// Whether this instance moves packets, as of the last step.
@@ -64,6 +65,7 @@ class PairLink {
     tables::LiveFixed& fixed_;
     OpenPorts& ports_;
     pair::Routers routers_;
+    Duration stall_limit_;
     WorkerWatch watch_;
     Instant links_looked_at_{};
 };

@@ -30,6 +30,7 @@ constexpr Duration kDifferencePatience = seconds(1);
 constexpr std::size_t kDatagramBytesMax = 2048;
 /// Others wait for the main core, too.
 constexpr int kBatchesAtOnce = 64;
+constexpr std::size_t kAsksAtOnce = 16;
 
 template <class Bytes>
 Bytes random_bits() {
@@ -146,7 +147,8 @@ void PeerLink::keep_open(Path& path, Instant now) {
     }
 }
 
-void PeerLink::step(Instant now, const pair::Message& own, bool is_fit, PairedTables& tables) {
+void PeerLink::step(Instant now, const pair::Message& own, bool is_fit, PairedTables& tables,
+                    pair::Handoff& handoff) {
     follow_key(now);
     // What we did not look at is no silence.
     const bool was_away = stepped_at_ != Instant{} && now - stepped_at_ > settings_.interval;
@@ -158,6 +160,7 @@ void PeerLink::step(Instant now, const pair::Message& own, bool is_fit, PairedTa
     }
     judge(now, tables);
     compare(own, now);
+    converse(now, handoff);
     if (!is_fit) return;
     if (now >= next_heartbeat_) speak(now, own, tables);
     stream(now, own, tables);
@@ -224,10 +227,20 @@ void PeerLink::take(const pair::Message& message, bool is_new, Instant now, Pair
     if (message.acknowledgement) replication.take(*message.acknowledgement, now);
     if (message.batch) {
         replication.take(*message.batch, coarse_now());
-        owes_answer_ = true;
+        owes_acknowledgement_ = true;
     }
+    if (message.ask && asked_.size() < kAsksAtOnce) asked_.push_back(*message.ask);
+    if (message.answer && answered_.size() < kAsksAtOnce) answered_.push_back(*message.answer);
     heard_ = message;
     heard_->batch.reset();
+}
+
+/// What one of the two asks the other, of handing groups off.
+void PeerLink::converse(Instant now, pair::Handoff& handoff) {
+    for (const pair::Answer& answer : std::exchange(answered_, {})) handoff.on_answer(answer, now);
+    for (const pair::Ask& ask : std::exchange(asked_, {}))
+        answer_ = handoff.on_ask(ask, peer(), now);
+    ask_ = handoff.next_ask(now);
 }
 
 void PeerLink::judge(Instant now, PairedTables& tables) {
@@ -304,9 +317,11 @@ void PeerLink::stream(Instant now, const pair::Message& own, PairedTables& table
     const Path& path = paths_[best_path_];
     for (int i = 0; i < kBatchesAtOnce; ++i) {
         std::optional<pair::Batch> batch = tables.replication().next_batch(now);
-        if (!batch && !owes_answer_) return;
-        owes_answer_ = false;
+        if (!batch && !owes_acknowledgement_ && !ask_ && !answer_) return;
+        owes_acknowledgement_ = false;
         pair::Message message = heartbeat(own, tables);
+        message.ask = std::exchange(ask_, std::nullopt);
+        message.answer = std::exchange(answer_, std::nullopt);
         if (batch) {
             tables::add(state_->records, batch->records.size());
             message.batch = std::move(batch);

@@ -11,6 +11,7 @@
 #include "conf/config.h"
 #include "dataplane/base/file_descriptor.h"
 #include "dataplane/base/result.h"
+#include "dataplane/pair/handoff.h"
 #include "dataplane/pair/message.h"
 #include "dataplane/pair/session.h"
 #include "dataplane/pair/suspicion.h"
@@ -25,7 +26,11 @@ class PeerLink {
     static Result<PeerLink> open(const conf::Pair& settings, tables::PeerState& state);
 
     /// Hears, judges and, if this instance is fit, speaks: `own` is what it says of itself.
-    void step(Instant now, const pair::Message& own, bool is_fit, PairedTables& tables);
+    void step(Instant now, const pair::Message& own, bool is_fit, PairedTables& tables,
+              pair::Handoff& handoff);
+    [[nodiscard]] pair::Handoff::Peer peer() const {
+        return {.is_alive = heard_.has_value(), .is_caught_up = heard_ && heard_->is_caught_up};
+    }
     /// The peer is heard, has the same tables, and has told all that it has to.
     [[nodiscard]] bool is_in_step(PairedTables& tables) const {
         return heard_ && tables.replication().is_caught_up() &&
@@ -53,6 +58,7 @@ class PeerLink {
     void believe(Path& path, std::span<const std::uint8_t> datagram, Instant at, Instant now,
                  PairedTables& tables);
     void take(const pair::Message& message, bool is_new, Instant now, PairedTables& tables);
+    void converse(Instant now, pair::Handoff& handoff);
     void judge(Instant now, PairedTables& tables);
     void compare(const pair::Message& own, Instant now);
     void speak(Instant now, const pair::Message& own, PairedTables& tables);
@@ -75,7 +81,11 @@ class PeerLink {
     timespec key_changed_at_{};
     std::size_t next_pool_ = 0;  ///< whose digest is said next
     std::size_t best_path_ = 0;  ///< that the peer was heard on last
-    bool owes_answer_ = false;   ///< records have come
+    bool owes_acknowledgement_ = false;
+    std::vector<pair::Ask> asked_;        ///< by the peer
+    std::vector<pair::Answer> answered_;  ///< likewise
+    std::optional<pair::Ask> ask_;        ///< to be sent
+    std::optional<pair::Answer> answer_;  ///< likewise
     std::optional<Instant> differs_since_;
     bool difference_is_said_ = false;
 };

@@ -214,6 +214,11 @@ void SharedTables::serve(Instant now) {
         control_.reset();
         spdlog::warn("the control process is gone; forwarding goes on with the last tables");
     }
+    if (control_.is_open()) {
+        if (const std::optional<tables::Order> order = tables::receive_order(control_.get())) {
+            orders_.push_back(*order);
+        }
+    }
     if (!newcomer_.is_open()) {
         newcomer_ = FileDescriptor(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
         newcomer_limit_ = now + kHelloLimit;
@@ -225,8 +230,13 @@ void SharedTables::serve(Instant now) {
 
 std::array<pollfd, 2> SharedTables::descriptors() const {
     const int next = newcomer_.is_open() ? newcomer_.get() : listener_.get();
-    // Control says nothing more: what it might would wake us for ever.
-    return {pollfd{next, POLLIN, 0}, pollfd{control_.get(), POLLRDHUP, 0}};
+    return {pollfd{next, POLLIN, 0}, pollfd{control_.get(), POLLIN | POLLRDHUP, 0}};
+}
+
+void SharedTables::report(const tables::OrderReport& report) {
+    if (!control_.is_open()) return;
+    const Status sent = tables::send_report(control_.get(), report);
+    if (!sent) spdlog::warn("control is not told how its order ended: {}", sent.error().message);
 }
 
 void SharedTables::greet(FileDescriptor connection) {

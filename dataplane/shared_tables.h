@@ -7,6 +7,8 @@
 #include <optional>
 #include <poll.h>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "conf/config.h"
 #include "dataplane/base/result.h"
@@ -46,6 +48,10 @@ class SharedTables {
     /// Accepts, greets, or notices the end of a control process. Never blocks.
     void serve(Instant now);
     [[nodiscard]] bool control_connected() const { return control_.is_open(); }
+    /// What control has asked for since the last call.
+    [[nodiscard]] std::vector<tables::Order> take_orders() { return std::exchange(orders_, {}); }
+    /// To the control that is there, if any.
+    void report(const tables::OrderReport& report);
     /// What a poll() of the main core should wake up for: whoever connects, and control's end.
     [[nodiscard]] std::array<pollfd, 2> descriptors() const;
 
@@ -71,6 +77,7 @@ class SharedTables {
     std::string path_;
     FileDescriptor listener_;
     FileDescriptor control_;
+    std::vector<tables::Order> orders_;
     FileDescriptor newcomer_;  ///< has connected and not spoken yet
     Instant newcomer_limit_;
     std::size_t plan_bytes_ = 0;

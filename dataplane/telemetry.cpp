@@ -94,6 +94,8 @@ int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answ
     put("stream_bytes", state.stream_bytes);
     put("uncommitted", state.uncommitted);
     put("flows", state.flows);
+    put("drills", state.drills);
+    put("drill_gap_us", state.drill_gap_us);
     return 0;
 }
 

@@ -13,7 +13,9 @@ enum Tag : std::uint8_t {
     kPools = 2,
     kAcknowledgement = 3,
     kBatch = 4,
-    kHashKey = 5
+    kHashKey = 5,
+    kAsk = 6,
+    kAnswer = 7,
 };
 enum HeartbeatFlag : std::uint8_t { kFit = 1, kCaughtUp = 2 };
 constexpr std::size_t kFieldHeaderBytes = 3;
@@ -111,6 +113,21 @@ bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
             message.hash_key = read;
             return field.is_sound();
         }
+        case kAsk: {
+            Ask read;
+            read.verb = static_cast<Ask::Verb>(field.number<std::uint8_t>());
+            read.id = field.number<std::uint32_t>();
+            read.group = field.number<std::uint64_t>();
+            message.ask = read;
+            return field.is_sound();
+        }
+        case kAnswer: {
+            Answer read;
+            read.id = field.number<std::uint32_t>();
+            read.outcome = static_cast<Answer::Outcome>(field.number<std::uint8_t>());
+            message.answer = read;
+            return field.is_sound();
+        }
         case kBatch:
             return read_batch(field, message);
         default:
@@ -139,6 +156,19 @@ std::vector<std::uint8_t> encode(const Message& message) {
             writer.number(message.hash_key->born_ms);
         });
     }
+    if (message.ask) {
+        write_field(writer, kAsk, [&] {
+            writer.number(static_cast<std::uint8_t>(message.ask->verb));
+            writer.number(message.ask->id);
+            writer.number(message.ask->group);
+        });
+    }
+    if (message.answer) {
+        write_field(writer, kAnswer, [&] {
+            writer.number(message.answer->id);
+            writer.number(static_cast<std::uint8_t>(message.answer->outcome));
+        });
+    }
     if (message.batch) write_field(writer, kBatch, [&] { write_batch(writer, *message.batch); });
     std::vector<std::uint8_t> bytes = writer.take();
     CHECK(bytes.size() <= kPayloadMax);
@@ -159,7 +189,7 @@ std::optional<Message> decode(std::span<const std::uint8_t> bytes) {
     return message;
 }
 
-static_assert(kPoolDigestsMax * kPoolBytes + 5 * kFieldHeaderBytes + 88 <= kPayloadMax);
-static_assert(kBatchRoom + 5 * kFieldHeaderBytes + 88 <= kPayloadMax);
+static_assert(kPoolDigestsMax * kPoolBytes + 7 * kFieldHeaderBytes + 112 <= kPayloadMax);
+static_assert(kBatchRoom + 7 * kFieldHeaderBytes + 112 <= kPayloadMax);
 
 }  // namespace tandem::pair

@@ -40,6 +40,33 @@ struct OfferedKey {
     friend bool operator==(const OfferedKey&, const OfferedKey&) = default;
 };
 
+/// One instance asks the other something of a group, again and again until it knows.
+struct Ask {
+    enum class Verb : std::uint8_t {
+        kTake = 1,      ///< be active, at once
+        kGiveBack = 2,  ///< let me be active
+        kProbe = 3,     ///< only say whether you are
+    };
+    Verb verb = Verb::kProbe;
+    std::uint32_t id = 0;
+    std::uint64_t group = 0;  ///< tables::name_id
+
+    friend bool operator==(const Ask&, const Ask&) = default;
+};
+
+struct Answer {
+    enum class Outcome : std::uint8_t {
+        kNotActive = 1,
+        kActive = 2,
+        kNotInStep = 3,  ///< would break flows: it has not caught up, or the asker has not
+        kUnfit = 4,      ///< has no such group, or cannot forward
+    };
+    std::uint32_t id = 0;
+    Outcome outcome = Outcome::kNotActive;
+
+    friend bool operator==(const Answer&, const Answer&) = default;
+};
+
 struct Message {
     // The heartbeat.
     std::uint64_t plan_generation = 0;
@@ -54,6 +81,8 @@ struct Message {
 
     /// For a reader that has another.
     std::optional<OfferedKey> hash_key;
+    std::optional<Ask> ask;
+    std::optional<Answer> answer;
     std::optional<Acknowledgement> acknowledgement;
     std::optional<Batch> batch;
 
@@ -61,7 +90,7 @@ struct Message {
 };
 
 /// How many bytes records may take in a message (StreamSender::next).
-inline constexpr std::size_t kBatchRoom = 1264;
+inline constexpr std::size_t kBatchRoom = 1232;
 
 /// At most kPayloadMax bytes.
 std::vector<std::uint8_t> encode(const Message& message);

@@ -17,6 +17,7 @@ constexpr Duration kPauseMin = milliseconds(10);
 constexpr Mac kVrrpMacV4{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12};  // RFC 1112 section 6.4
 constexpr Mac kVrrpMacV6{0x33, 0x33, 0x00, 0x00, 0x00, 0x12};  // RFC 2464 section 7
 constexpr std::size_t kMessageHeaderBytes = 8;
+constexpr std::uint8_t kPriorityYielding = 1;  ///< below everybody who claims
 
 /// The first address of an IPv6 advertisement is the virtual router's own (RFC 9568 section
 /// 5.2.9): that of its MAC (RFC 4291 appendix A).
@@ -177,7 +178,8 @@ bool Routers::is_fit(const Group& group) const {
 }
 
 void Routers::judge(Group& group, Instant now) {
-    const std::uint8_t priority = is_fit(group) ? group.record.priority : kPriorityReleased;
+    std::uint8_t priority = is_fit(group) ? group.record.priority : kPriorityReleased;
+    if (priority != kPriorityReleased && group.yields) priority = kPriorityYielding;
     for (Router& router : group.routers) {
         if (router.vrrp) perform(group, router, router.vrrp->set_priority(priority, now), now);
     }
@@ -236,6 +238,7 @@ Mac Routers::mac_of(const Group& group, const Router& router) const {
 }
 
 void Routers::advertise(const Group& group, const Router& router, std::uint8_t priority) {
+    if (group.is_muted) return;
     const PlanGroup& record = group.record;
     Advert advert{.router_id = record.router_id,
                   .priority = priority,
@@ -325,13 +328,63 @@ void Routers::on_time(Instant now) {
     });
 }
 
-bool Routers::stop(Instant now) {
-    bool any = false;
+Routers::Group* Routers::find(std::uint64_t group) {
+    const auto known = std::ranges::find(
+        groups_, group, [](const Group& each) { return tables::name_id(each.record.name); });
+    return known == groups_.end() ? nullptr : &*known;
+}
+
+Routers::Standing Routers::standing(std::uint64_t group) const {
+    Standing standing{.is_active = true, .is_backup = true};
+    for (const Group& each : groups_) {
+        if (tables::name_id(each.record.name) != group) continue;
+        standing.is_fit = is_fit(each);
+        for (const Router& router : each.routers) {
+            if (!router.vrrp) continue;
+            const bool is_active = router.vrrp->role() == Role::kActive;
+            standing.is_there = true;
+            standing.is_active &= is_active;
+            standing.is_backup &= !is_active;
+        }
+    }
+    if (!standing.is_there) return {};
+    return standing;
+}
+
+std::vector<std::uint64_t> Routers::groups() const {
+    std::vector<std::uint64_t> ids;
+    for (const Group& group : groups_) ids.push_back(tables::name_id(group.record.name));
+    return ids;
+}
+
+void Routers::set_yields(std::uint64_t group, bool yields, Instant now) {
+    Group* known = find(group);
+    if (known == nullptr || std::exchange(known->yields, yields) == yields) return;
+    judge(*known, now);
+}
+
+void Routers::claim(std::uint64_t group, Instant now) {
+    Group* known = find(group);
+    if (known == nullptr) return;
+    for (Router& router : known->routers) {
+        if (router.vrrp) perform(*known, router, router.vrrp->claim(now), now);
+    }
+}
+
+void Routers::set_muted(std::uint64_t group, bool is_muted) {
+    if (Group* known = find(group)) known->is_muted = is_muted;
+}
+
+Duration Routers::stop(Instant now) {
+    Duration late{};
     for_each([&](Group& group, Router& router) {
-        any |= router.vrrp->role() == Role::kActive;
+        // A backup waits for up to an interval after it has been told (RFC 9568 section 6.4.2).
+        if (router.vrrp->role() == Role::kActive) {
+            late = std::max(late, kLate + milliseconds(group.record.interval_ms));
+        }
         perform(group, router, router.vrrp->stop(), now);
     });
-    return any;
+    return late;
 }
 
 }  // namespace tandem::pair

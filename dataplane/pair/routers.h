@@ -69,9 +69,26 @@ class Routers {
     /// Whether lower active ones may be replaced: not while this instance could not go on for them.
     void allow_preemption(bool is_allowed);
 
-    /// Gives everything up, and says so to others. True if there was anything: then frames come for
-    /// up to kLate.
-    bool stop(Instant now);
+    /// A planned handoff, by the group's tables::name_id. Nothing happens to groups that are not
+    /// there.
+    struct Standing {
+        bool is_there = false;   ///< it has a virtual router
+        bool is_active = false;  ///< all of them are
+        bool is_backup = false;  ///< none of them is
+        bool is_fit = false;     ///< it may claim
+    };
+    [[nodiscard]] Standing standing(std::uint64_t group) const;
+    [[nodiscard]] std::vector<std::uint64_t> groups() const;
+    /// From now on, or no longer, whoever else claims the group may have it.
+    void set_yields(std::uint64_t group, bool yields, Instant now);
+    /// The peer asks this instance to be active.
+    void claim(std::uint64_t group, Instant now);
+    /// From now on, or no longer, nothing is said of it: as if this instance were dead.
+    void set_muted(std::uint64_t group, bool is_muted);
+
+    /// Gives everything up, and says so to others. For so long frames may still come: until others
+    /// have taken over, and all have learnt of it.
+    Duration stop(Instant now);
 
     [[nodiscard]] std::vector<Frame> take_frames() { return std::exchange(frames_, {}); }
     [[nodiscard]] std::vector<RoleChange> take_changes() { return std::exchange(changes_, {}); }
@@ -90,6 +107,8 @@ class Routers {
         std::uint8_t number;
         tables::PlanGroup record;
         std::array<Router, 2> routers;
+        bool yields = false;
+        bool is_muted = false;
     };
 
     void give_up_others(std::span<const tables::PlanGroup> records, Instant now);
@@ -104,6 +123,7 @@ class Routers {
     void announce(const Group& group, const Router& router);
     [[nodiscard]] Mac mac_of(const Group& group, const Router& router) const;
     [[nodiscard]] bool is_fit(const Group& group) const;
+    Group* find(std::uint64_t group);
     std::uint8_t free_number() const;
 
     template <class Visit>

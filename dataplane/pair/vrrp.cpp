@@ -142,6 +142,11 @@ Actions Vrrp::set_priority(std::uint8_t priority, Instant now) {
     return {};
 }
 
+Actions Vrrp::claim(Instant now) {
+    if (role_ != Role::kBackup || priority_ == kPriorityReleased) return {};
+    return become_active(now);
+}
+
 Actions Vrrp::stop() {
     const bool was_active = role_ == Role::kActive;
     role_ = Role::kInitialize;

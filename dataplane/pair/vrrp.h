@@ -48,6 +48,8 @@ class Vrrp {
     [[nodiscard]] Actions on_pause(Instant now);
     /// The evidence has changed. 0: gives the role up and does not claim it until told otherwise.
     [[nodiscard]] Actions set_priority(std::uint8_t priority, Instant now);
+    /// Takes the role at once: the active instance asks for it.
+    [[nodiscard]] Actions claim(Instant now);
     /// Whether a lower active may be replaced: not before this instance has caught up.
     void allow_preemption(bool is_allowed) { may_preempt_ = is_allowed; }
     /// Gives the role up; who was active says so, so that nobody has to wait.

@@ -137,6 +137,8 @@ struct alignas(kCacheLineBytes) PeerState {
     std::atomic<std::uint64_t> tellings{0};      ///< begun: all is told anew in each
     std::atomic<std::uint64_t> uncommitted{0};   ///< transitions that ended without its knowledge
     std::atomic<std::uint64_t> flows{0};         ///< of its own that it has told of
+    std::atomic<std::uint64_t> drills{0};        ///< that measured a gap
+    std::atomic<std::uint64_t> drill_gap_us{0};  ///< of the last one
 
     /// As if nobody had ever been heard.
     void reset() {
@@ -144,7 +146,7 @@ struct alignas(kCacheLineBytes) PeerState {
         is_caught_up = has_told_all = false;
         phi_milli = 0;
         sent = heard = refused = deaths = 0;
-        records = stream_bytes = tellings = uncommitted = flows = 0;
+        records = stream_bytes = tellings = uncommitted = flows = drills = drill_gap_us = 0;
     }
 };
 

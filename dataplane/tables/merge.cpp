@@ -118,11 +118,6 @@ void copy_slots(std::span<const Slot> slots, std::span<const CoarseTime> times,
 
 }  // namespace
 
-/// Unkeyed, so that every process has the same: names are the operator's own.
-std::uint64_t name_id(const Name& name) {
-    return KeyedHash(HashKey{}).of_bytes(std::as_bytes(std::span(name.view())));
-}
-
 Merger::Merger(Region& live_region, Publisher& live, std::span<const PortInfo> ports)
     : live_(&live), ports_(ports) {
     group_numbers_.fill(kNoGroup);

@@ -18,9 +18,6 @@
 
 namespace tandem::tables {
 
-/// The number of a pool, or of a group, in every generation and on every instance: of its name.
-std::uint64_t name_id(const Name& name);
-
 /// What slots remember belongs to the names of pool and group, whatever becomes of others. Tables
 /// whose slots have not changed keep their live blocks, so a neighbour's new MAC copies no slot.
 class Merger {

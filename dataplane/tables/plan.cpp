@@ -2,6 +2,11 @@
 
 namespace tandem::tables {
 
+/// Unkeyed, so that every process has the same: names are the operator's own.
+std::uint64_t name_id(const Name& name) {
+    return KeyedHash(HashKey{}).of_bytes(std::as_bytes(std::span(name.view())));
+}
+
 std::optional<PlanView> PlanView::open(const Region& region, std::uint64_t generation) {
     PlanView view;
     view.references = region.references(generation);

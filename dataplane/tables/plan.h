@@ -45,6 +45,9 @@ struct Name {
     }
 };
 
+/// The number of a pool, or of a group, in every generation and on every instance: of its name.
+std::uint64_t name_id(const Name& name);
+
 enum class ForwardMode : std::uint8_t { kL2, kIpip };
 enum class HealthState : std::uint8_t { kUnused, kChecking, kUp, kDown };
 

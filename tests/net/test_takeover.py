@@ -1,13 +1,16 @@
 """One of two instances goes on for the other: what both have, what only the other one knew, and
 without a connection broken."""
 import dataclasses
+import json
 import re
+import subprocess
 
+import client
 import nginx
 import pytest
 from downloads import Downloads
 from lab import VIP4, Lab, wait_until
-from tandem import Config, Service, Tandem, endpoint
+from tandem import CONTROL, Config, Service, Tandem, endpoint
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def lab():
 class Instance(Tandem):
     """One of the two. The first has the higher priority."""
 
-    def __init__(self, lab, index):
+    def __init__(self, lab, index, interval="100ms"):
         node, other = lab.balancers[index], lab.balancers[1 - index]
         directory = lab.directory / node.name
         directory.mkdir()
@@ -29,7 +32,7 @@ class Instance(Tandem):
         key_file.chmod(0o600)
         config = Config(directory, {"web": Service(VIP4, [n.ipv4 for n in lab.backends])},
                         groups=[{"router_id": 51, "priority": 200 - 100 * index,
-                                 "interval": '"100ms"'}],
+                                 "interval": f'"{interval}"'}],
                         pair={"peer": f'"{other.ipv4}"', "local": f'"{node.ipv4}"',
                               "key_file": f'"{key_file}"', "dead_after": '"300ms"'})
         super().__init__(lab, config, node)
@@ -117,3 +120,64 @@ def test_who_returns_waits_until_it_is_in_step_and_breaks_nothing(lab):
         text = first.dataplane.text()[since:]
         assert text.index("in step after") < text.index("active for IPv4")
         assert not downloads.broken()
+
+
+def ask(tandem, **question):
+    """What control answers to an operator."""
+    argv = tandem.node.argv(CONTROL, "--ask", json.dumps(question), "--config", tandem.file)
+    done = subprocess.run([str(word) for word in argv], capture_output=True, text=True)
+    answer = json.loads(done.stdout)
+    assert (done.returncode == 0) == answer["ok"]
+    return answer
+
+
+def test_a_group_is_handed_off_and_taken_back_without_a_packet_lost(lab):
+    with Instance(lab, 0, "1s") as first, Instance(lab, 1, "1s") as second:
+        start(lab, first, second)
+        downloads = Downloads(lab, 60)
+        with client.Stream(lab, VIP4, rate=200) as stream:
+            for away, back in (("handoff", "take_back"), ("handoff", "take_back")):
+                since = second.mark()
+                assert ask(first, do=away)["ok"]
+                second.wait_role("active", since)
+                seen = len(stream.results())
+                wait_until(lambda: len(stream.results()) > seen + 100, "requests meanwhile")
+                since = second.mark()
+                assert ask(first, do=back)["ok"]
+                second.wait_role("backup", since)
+                seen = len(stream.results())
+                wait_until(lambda: len(stream.results()) > seen + 100, "requests afterwards")
+            assert not stream.results().failed
+        assert not downloads.broken()
+        # What is not active cannot be handed off, and there is one peer only.
+        refused = ask(second, do="handoff")
+        assert not refused["ok"] and "no group is active" in refused["error"]
+
+
+def test_a_drill_measures_the_gap(lab):
+    with Instance(lab, 0) as first, Instance(lab, 1) as second:
+        start(lab, first, second)
+        soft = ask(first, do="drill")
+        assert soft["ok"] and soft["gap_ms"] == 0, soft
+        hard = ask(first, do="drill", hard=True)
+        # Three intervals and the skew, and a busy machine.
+        assert hard["ok"] and 200 < hard["gap_ms"] < 1000, hard
+        assert first.peer()["drills"] == 2
+        assert first.dataplane.text().count("active for IPv4") == 3
+
+
+def test_a_clean_stop_loses_no_packet_however_long_the_interval(lab):
+    with Instance(lab, 0, "1s") as first, Instance(lab, 1, "1s") as second:
+        start(lab, first, second)
+        downloads = Downloads(lab, 60)
+        with client.Stream(lab, VIP4, rate=200) as stream:
+            since = second.mark()
+            assert first.dataplane.stop() == 0
+            second.wait_role("active", since)
+            seen = len(stream.results())
+            wait_until(lambda: len(stream.results()) > seen + 200, "requests afterwards")
+            assert not stream.results().failed
+        assert "1 group done" in first.dataplane.text()
+        assert not downloads.broken()
+        first.start_dataplane()
+        first.wait_serving(VIP4, lab.backends)

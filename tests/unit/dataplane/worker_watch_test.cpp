@@ -8,6 +8,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr milliseconds kLimit{50};
+
 class WorkerWatchTest : public testing::Test {
   protected:
     /// Time passes in steps, and the first `running` workers pass their loops.
@@ -22,7 +24,7 @@ class WorkerWatchTest : public testing::Test {
     }
 
     std::array<tables::WorkerCounters, 2> workers_;
-    WorkerWatch watch_{2};
+    WorkerWatch watch_{2, kLimit};
     Instant now_{std::chrono::hours(1)};
 };
 

@@ -1,0 +1,56 @@
+// Does what control asks on behalf of an operator: groups are handed off and taken back, one after
+// the other, and control is told how it ended.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/base/time.h"
+#include "dataplane/pair/handoff.h"
+#include "dataplane/pair/routers.h"
+#include "dataplane/tables/exchange.h"
+#include "dataplane/tables/live.h"
+
+namespace tandem {
+
+class Orders {
+  public:
+    using Report = std::function<void(const tables::OrderReport&)>;
+
+    /// Without a `handoff` there is no peer: all orders are refused.
+    Orders(pair::Routers& routers, pair::Handoff* handoff, tables::PeerState& state, Report report)
+        : routers_(&routers), handoff_(handoff), state_(&state), report_(std::move(report)) {}
+
+    void take(const tables::Order& order);
+    /// Hands off all that is active here: this instance is about to stop. False: nothing is.
+    bool leave();
+    void step(const pair::Handoff::Peer& peer, Instant now);
+    [[nodiscard]] bool is_idle() const { return under_way_.empty(); }
+
+  private:
+    struct UnderWay {
+        tables::Order order;
+        bool is_own = false;  ///< nobody waits for a report
+        std::deque<std::uint64_t> groups;
+        std::size_t done = 0;
+        std::optional<Duration> gap;
+        std::string trouble;
+    };
+
+    void add(const tables::Order& order, bool is_own);
+    void begin_next(const pair::Handoff::Peer& peer, Instant now);
+    void note(const pair::Handoff::Result& result);
+    void finish();
+
+    pair::Routers* routers_;
+    pair::Handoff* handoff_;
+    tables::PeerState* state_;
+    Report report_;
+    std::deque<UnderWay> under_way_;
+};
+
+}  // namespace tandem

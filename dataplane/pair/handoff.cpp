@@ -1,0 +1,171 @@
+#include "dataplane/pair/handoff.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tandem::pair {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Duration kAskInterval = milliseconds(1);
+constexpr Duration kTellingMax = seconds(5);
+/// A hard drill waits as long as anybody would: three of the longest intervals, and more.
+constexpr Duration kTakingMax = seconds(1);
+constexpr Duration kHardTakingMax = seconds(150);
+constexpr Duration kStay = milliseconds(300);
+constexpr Duration kReturnMax = seconds(10);
+
+}  // namespace
+
+std::optional<std::string> Handoff::begin(Kind kind, std::uint64_t group, const Peer& peer,
+                                          Instant now) {
+    if (is_under_way()) return "another handoff is under way";
+    const Routers::Standing standing = routers_->standing(group);
+    if (!standing.is_there) return "there is no such group";
+    if (kind == Kind::kBack && standing.is_active) {
+        routers_->set_yields(group, false, now);
+        return "the group is here already";
+    }
+    if (kind != Kind::kBack && !standing.is_active) return "the group is not active here";
+    if (!peer.is_alive) return "the peer is not heard";
+    kind_ = kind;
+    group_ = group;
+    is_for_peer_ = false;
+    gap_.reset();
+    if (kind == Kind::kBack) {
+        routers_->set_yields(group_, false, now);
+        enter(Stage::kReturning, now);
+    } else {
+        replication_->want_openings(kind != Kind::kHardDrill);
+        enter(Stage::kTelling, now);
+    }
+    return std::nullopt;
+}
+
+void Handoff::enter(Stage stage, Instant now) {
+    stage_ = stage;
+    since_ = now;
+    next_ask_ = now;
+    was_told_ = false;
+    outcome_.reset();
+    sent_.fill({});
+}
+
+/// Whoever else claims the group has it from now on.
+void Handoff::leave(Instant now) {
+    enter(Stage::kLeaving, now);
+    silent_since_ = now;
+    if (kind_ == Kind::kHardDrill) routers_->set_muted(group_, true);
+    routers_->set_yields(group_, true, now);
+}
+
+std::optional<Handoff::Result> Handoff::end(Result result, Instant now) {
+    stage_ = Stage::kIdle;
+    replication_->want_openings(false);
+    routers_->set_muted(group_, false);
+    const bool stays_away = result.is_done && kind_ == Kind::kAway && !is_for_peer_;
+    if (!stays_away) routers_->set_yields(group_, false, now);
+    return is_for_peer_ ? std::nullopt : std::optional(std::move(result));
+}
+
+std::optional<Handoff::Result> Handoff::fail(const std::string& why, Instant now) {
+    return end({.is_done = false, .gap = gap_, .said = why}, now);
+}
+
+std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
+    const Duration passed = now - since_;
+    const Routers::Standing standing = routers_->standing(group_);
+    switch (stage_) {
+        case Stage::kIdle:
+            return std::nullopt;
+        case Stage::kTelling:
+            if (!peer.is_alive) return fail("the peer is not heard any more", now);
+            if (passed > kTellingMax) {
+                return fail("the peer is not in step: it could not go on with all flows", now);
+            }
+            // The telling that has to end is one that began after this.
+            if (!replication_->has_told_all()) was_told_ = true;
+            if (was_told_ && replication_->has_told_all() && peer.is_caught_up) leave(now);
+            return std::nullopt;
+        case Stage::kLeaving: {
+            const bool is_refused =
+                outcome_ == Answer::Outcome::kNotInStep || outcome_ == Answer::Outcome::kUnfit;
+            if (is_refused) return fail("the peer refuses it: it is not in step, or unfit", now);
+            const Duration most = kind_ == Kind::kHardDrill ? kHardTakingMax : kTakingMax;
+            if (passed > most) return fail("the peer does not take over", now);
+            if (!standing.is_backup || outcome_ != Answer::Outcome::kActive) return std::nullopt;
+            if (!is_drill()) return end({.is_done = true, .gap = {}, .said = "handed off"}, now);
+            enter(Stage::kStaying, now);
+            return std::nullopt;
+        }
+        case Stage::kStaying:
+            if (passed < kStay) return std::nullopt;
+            routers_->set_muted(group_, false);
+            routers_->set_yields(group_, false, now);
+            enter(Stage::kReturning, now);
+            return std::nullopt;
+        case Stage::kReturning:
+            if (standing.is_active) {
+                return end({.is_done = true,
+                            .gap = gap_,
+                            .said = is_drill() ? "handed off and taken back" : "taken back"},
+                           now);
+            }
+            if (outcome_ == Answer::Outcome::kNotInStep && passed > kTellingMax) {
+                return fail("this instance is not in step with the peer, which keeps the group",
+                            now);
+            }
+            if (passed > kReturnMax) return fail("the peer does not give the group back", now);
+            return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+std::optional<Ask> Handoff::next_ask(Instant now) {
+    const bool asks = stage_ == Stage::kLeaving || stage_ == Stage::kReturning;
+    if (!asks || now < next_ask_) return std::nullopt;
+    next_ask_ = now + kAskInterval;
+    Ask ask{.verb = Ask::Verb::kGiveBack, .id = next_id_++, .group = group_};
+    if (stage_ == Stage::kLeaving) {
+        ask.verb = kind_ == Kind::kHardDrill ? Ask::Verb::kProbe : Ask::Verb::kTake;
+    }
+    sent_[ask.id % sent_.size()] = {ask.id, now};
+    return ask;
+}
+
+void Handoff::on_answer(const Answer& answer, Instant /*now*/) {
+    const Sent& sent = sent_[answer.id % sent_.size()];
+    if (sent.id != answer.id || !is_under_way()) return;
+    const bool is_news = outcome_ != answer.outcome;
+    outcome_ = answer.outcome;
+    if (stage_ != Stage::kLeaving || answer.outcome != Answer::Outcome::kActive || !is_news) return;
+    // Of a hard drill the gap is real for who could not hear us; of a planned one this instance
+    // was active until it heard the peer, which was active by then.
+    gap_ = kind_ == Kind::kHardDrill ? std::max(sent.at - silent_since_, Duration{}) : Duration{};
+}
+
+Answer Handoff::on_ask(const Ask& ask, const Peer& peer, Instant now) {
+    using Outcome = Answer::Outcome;
+    const Routers::Standing standing = routers_->standing(ask.group);
+    const auto answer = [&](Outcome outcome) { return Answer{ask.id, outcome}; };
+    if (!standing.is_there || !standing.is_fit) return answer(Outcome::kUnfit);
+    if (ask.verb == Ask::Verb::kTake && !standing.is_active) {
+        if (!replication_->is_caught_up()) return answer(Outcome::kNotInStep);
+        routers_->claim(ask.group, now);
+        return answer(Outcome::kActive);
+    }
+    if (ask.verb == Ask::Verb::kGiveBack && standing.is_active && !is_under_way()) {
+        if (!peer.is_caught_up) return answer(Outcome::kNotInStep);
+        is_for_peer_ = true;
+        kind_ = Kind::kAway;
+        group_ = ask.group;
+        replication_->want_openings(true);
+        enter(Stage::kTelling, now);
+    }
+    return answer(standing.is_active ? Outcome::kActive : Outcome::kNotActive);
+}
+
+}  // namespace tandem::pair
