@@ -95,6 +95,9 @@ class Session : public std::enable_shared_from_this<Session> {
             return answer_and_end(
                 refused(fmt::format("a line has at most {} bytes", kLineBytesMax)));
         }
+        if (error == asio::error::eof && !text_.empty()) {
+            return answer_and_end(refused("a line ends with a newline, and this one does not"));
+        }
         if (error) return end();
         deadline_.cancel();
         const std::string line = text_.substr(0, length - 1);

@@ -145,6 +145,15 @@ TEST_F(Admin, RefusesALineThatIsTooLong) {
     EXPECT_EQ(heard(client), "closed");
 }
 
+TEST_F(Admin, RefusesALineWithoutAnEnd) {
+    const FileDescriptor client = connect_to(path_);
+    say(client, "{\"do\":\"peer\"}");
+    ::shutdown(client.get(), SHUT_WR);
+    EXPECT_EQ(heard(client),
+              "{\"ok\":false,\"error\":\"a line ends with a newline, and this one does not\"}\n");
+    EXPECT_TRUE(requests_.empty());
+}
+
 TEST_F(Admin, RefusesTheSeventeenthClientAndTakesItWhenOneHasGone) {
     std::vector<FileDescriptor> clients;
     for (std::size_t i = 0; i < kClientsMax; ++i) clients.push_back(connect_to(path_));
