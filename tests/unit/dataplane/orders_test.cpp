@@ -1,0 +1,193 @@
+#include "dataplane/orders.h"
+
+#include <spdlog/spdlog.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/pair/two_with_groups.h"
+
+namespace tandem {
+namespace {
+
+using pair::GroupSide;
+using tables::OrderKind;
+using tables::OrderReport;
+
+constexpr std::size_t kOrderedGroups = 3;
+
+class OrdersTest : public testing::Test {
+  protected:
+    OrdersTest() {
+        spdlog::set_level(spdlog::level::off);
+        two_.here.steps_handoff = false;
+    }
+    void take(OrderKind kind, const std::string& group = {}) {
+        tables::Order order;
+        order.id = ++last_id_;
+        order.kind = kind;
+        order.group = tables::Name(group);
+        orders_.take(order);
+    }
+    void run(Duration time) {
+        for (const Instant end = two_.now + time; two_.now < end;) {
+            two_.tick();
+            orders_.step(two_.peer_of(two_.here), two_.now);
+        }
+    }
+    /// The only report, of the last order.
+    OrderReport report() {
+        run(std::chrono::seconds(10));
+        EXPECT_EQ(reports_.size(), 1U);
+        if (reports_.empty()) return {};
+        const OrderReport report = reports_.front();
+        reports_.clear();
+        EXPECT_EQ(report.id, last_id_);
+        EXPECT_TRUE(orders_.is_idle());
+        return report;
+    }
+    [[nodiscard]] std::size_t groups_here() const {
+        std::size_t count = 0;
+        for (std::uint8_t i = 0; i < kOrderedGroups; ++i) {
+            EXPECT_NE(two_.here.answers(i), two_.there.answers(i));
+            count += static_cast<std::size_t>(two_.here.answers(i));
+        }
+        return count;
+    }
+    static std::string said(const OrderReport& report) { return report.said.data(); }
+
+    pair::TwoWithGroups two_{kOrderedGroups};
+    tables::PeerState state_;
+    std::vector<OrderReport> reports_;
+    Orders orders_{two_.here.routers, &two_.here.handoff, state_,
+                   [this](const OrderReport& report) { reports_.push_back(report); }};
+    std::uint64_t last_id_ = 100;
+};
+
+TEST_F(OrdersTest, AllGroupsAreHandedOffOneAfterTheOtherAndTakenBack) {
+    take(OrderKind::kHandoff);
+    EXPECT_FALSE(orders_.is_idle());
+    const OrderReport away = report();
+    EXPECT_TRUE(away.is_done);
+    EXPECT_EQ(said(away), "3 groups done");
+    EXPECT_EQ(away.gap_us, -1);
+    EXPECT_EQ(groups_here(), 0U);
+    take(OrderKind::kTakeBack);
+    EXPECT_EQ(said(report()), "3 groups done");
+    EXPECT_EQ(groups_here(), kOrderedGroups);
+    EXPECT_EQ(two_.longest_silence, Duration{});
+}
+
+TEST_F(OrdersTest, OneGroupGoesAndTheOthersStay) {
+    take(OrderKind::kHandoff, GroupSide::group_name(1));
+    EXPECT_EQ(said(report()), "1 group done");
+    EXPECT_EQ(groups_here(), kOrderedGroups - 1);
+    EXPECT_TRUE(two_.there.answers(1));
+    take(OrderKind::kHandoff);
+    EXPECT_EQ(said(report()), "2 groups done") << "all that are here";
+}
+
+TEST_F(OrdersTest, WhereThereIsNothingToDoItIsNotDone) {
+    take(OrderKind::kTakeBack);
+    OrderReport none = report();
+    EXPECT_FALSE(none.is_done);
+    EXPECT_NE(said(none).find("all groups are here already"), std::string::npos);
+    take(OrderKind::kHandoff);
+    report();
+    for (const OrderKind kind : {OrderKind::kHandoff, OrderKind::kDrill, OrderKind::kHardDrill}) {
+        take(kind);
+        none = report();
+        EXPECT_FALSE(none.is_done);
+        EXPECT_NE(said(none).find("no group is active here"), std::string::npos);
+    }
+    EXPECT_EQ(state_.drills, 0U);
+}
+
+TEST_F(OrdersTest, AGroupThatIsNotThereIsNamedInTheReport) {
+    take(OrderKind::kHandoff, "nonsense");
+    const OrderReport none = report();
+    EXPECT_FALSE(none.is_done);
+    EXPECT_EQ(said(none), "0 groups done; not done: there is no such group");
+    EXPECT_EQ(groups_here(), kOrderedGroups);
+}
+
+TEST_F(OrdersTest, WhatFailsIsSaidAndTheOtherGroupsAreTriedAllTheSame) {
+    take(OrderKind::kHandoff, GroupSide::group_name(0));
+    report();
+    two_.there.routers.set_muted(GroupSide::group_id(1), true);  // so it stays active here, too
+    take(OrderKind::kHandoff);
+    const OrderReport part = report();
+    EXPECT_FALSE(part.is_done);
+    EXPECT_EQ(said(part).find("1 group done; not done: "), 0U) << said(part);
+    EXPECT_TRUE(two_.there.answers(2));
+}
+
+TEST_F(OrdersTest, ADrillReportsItsGapAndKeepsIt) {
+    take(OrderKind::kDrill);
+    const OrderReport planned = report();
+    EXPECT_TRUE(planned.is_done);
+    EXPECT_EQ(planned.gap_us, 0);
+    EXPECT_EQ(said(planned), "3 groups done; nobody answered for 0.0 ms");
+    EXPECT_EQ(state_.drills, 1U);
+    EXPECT_EQ(groups_here(), kOrderedGroups);
+    take(OrderKind::kHardDrill, GroupSide::group_name(0));
+    const OrderReport hard = report();
+    EXPECT_TRUE(hard.is_done);
+    EXPECT_GT(hard.gap_us, 10'000);
+    EXPECT_LT(hard.gap_us, 40'000);
+    EXPECT_EQ(state_.drills, 2U);
+    EXPECT_EQ(state_.drill_gap_us, static_cast<std::uint64_t>(hard.gap_us));
+    EXPECT_EQ(groups_here(), kOrderedGroups);
+}
+
+TEST_F(OrdersTest, OrdersAreDoneInTheirOrderAndEachIsReportedOnce) {
+    take(OrderKind::kHandoff);
+    take(OrderKind::kHandoff, "nonsense");
+    take(OrderKind::kTakeBack, GroupSide::group_name(2));
+    run(std::chrono::seconds(10));
+    ASSERT_EQ(reports_.size(), 3U);
+    for (std::size_t i = 0; i < reports_.size(); ++i) EXPECT_EQ(reports_[i].id, 101 + i);
+    EXPECT_TRUE(reports_[0].is_done);
+    EXPECT_FALSE(reports_[1].is_done);
+    EXPECT_TRUE(reports_[2].is_done) << said(reports_[2]);
+    EXPECT_EQ(groups_here(), 1U);
+}
+
+TEST_F(OrdersTest, WhatThePeerHasAskedForComesFirst) {
+    two_.here.handoff.on_ask({pair::Ask::Verb::kGiveBack, 1, GroupSide::group_id(0)},
+                             two_.peer_of(two_.here), two_.now);
+    ASSERT_TRUE(two_.here.handoff.is_under_way());
+    take(OrderKind::kHandoff, GroupSide::group_name(1));
+    orders_.step(two_.peer_of(two_.here), two_.now);
+    EXPECT_TRUE(reports_.empty()) << "it waits, and is not refused";
+    EXPECT_TRUE(report().is_done);
+}
+
+TEST_F(OrdersTest, WhoLeavesHandsOffAllThatIsActiveAndReportsToNobody) {
+    EXPECT_TRUE(orders_.leave());
+    run(std::chrono::seconds(5));
+    EXPECT_TRUE(orders_.is_idle());
+    EXPECT_TRUE(reports_.empty());
+    EXPECT_EQ(groups_here(), 0U);
+    EXPECT_FALSE(orders_.leave()) << "nothing is";
+    EXPECT_TRUE(orders_.is_idle());
+}
+
+TEST_F(OrdersTest, WithoutAPeerEveryOrderIsRefused) {
+    Orders alone(two_.here.routers, nullptr, state_,
+                 [this](const OrderReport& report) { reports_.push_back(report); });
+    for (const OrderKind kind :
+         {OrderKind::kHandoff, OrderKind::kTakeBack, OrderKind::kDrill, OrderKind::kHardDrill}) {
+        tables::Order order;
+        order.kind = kind;
+        alone.take(order);
+        alone.step({}, two_.now);
+        ASSERT_EQ(reports_.size(), 1U);
+        EXPECT_FALSE(reports_[0].is_done);
+        EXPECT_NE(said(reports_[0]).find("[pair]"), std::string::npos);
+        reports_.clear();
+        EXPECT_TRUE(alone.is_idle());
+    }
+}
+
+}  // namespace
+}  // namespace tandem
