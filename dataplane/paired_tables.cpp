@@ -128,8 +128,14 @@ bool PairedTables::step(CoarseTime now) {
     return has_changed;
 }
 
-void PairedTables::note_key(const pair::OfferedKey& offered) {
+void PairedTables::note_key(const pair::OfferedKey& offered, bool peer_answers) {
     tables::PeerViews& views = fixed_->peer_views;
+    tables::KeyHolds holds = tables::KeyHolds::kOlder;
+    if (peer_answers != answers()) {
+        holds = peer_answers ? tables::KeyHolds::kPeers : tables::KeyHolds::kOurs;
+    }
+    if (views.hash_key_holds.exchange(holds, std::memory_order_relaxed) != holds)
+        key_is_new_ = true;
     std::array<std::uint64_t, 2> words{};
     std::memcpy(words.data(), offered.key.bytes.data(), sizeof(words));
     const bool is_known = views.hash_key[0].load(std::memory_order_relaxed) == words[0] &&

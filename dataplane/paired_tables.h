@@ -41,8 +41,10 @@ class PairedTables {
     bool settle(CoarseTime now) { return replication_->settle(now); }
     /// To be offered to a peer that has another.
     [[nodiscard]] const pair::OfferedKey& key() const { return key_; }
-    /// What the peer offers, for control to decide about.
-    void note_key(const pair::OfferedKey& offered);
+    /// What the peer offers, for control to decide about; `peer_answers`: for VIPs of some group.
+    void note_key(const pair::OfferedKey& offered, bool peer_answers);
+    /// Whether this instance answers for VIPs of some group.
+    [[nodiscard]] bool answers() const { return replication_->answers(); }
 
     /// Groups (tables::name_id) whose VIPs have nobody to serve here by this instance's checks, and
     /// somebody by the peer's.
