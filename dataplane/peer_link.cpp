@@ -92,7 +92,9 @@ PeerLink::PeerLink(const conf::Pair& settings, std::vector<pair::PeerSecret> sec
     : settings_(settings),
       state_(&state),
       session_(std::move(secrets), random_bits<pair::BootId>(), random_bits<HashKey>()),
-      suspicion_({.interval = settings.interval, .bound = settings.dead_after, .phi_max = 0}) {
+      suspicion_({.interval = settings.interval,
+                  .bound = settings.dead_after,
+                  .phi_max = static_cast<double>(settings.phi)}) {
     for (std::size_t i = 0; i < settings.peers.size(); ++i) {
         const IpAddress any =
             settings.peers[i].is_v4() ? IpAddress::from_v4({0, 0, 0, 0}) : IpAddress{};
