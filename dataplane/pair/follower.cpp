@@ -133,7 +133,10 @@ struct Follower::Sees {
         const auto own = self.own_numbers_.find(identity_of(told));
         const BackendIndex number = own == self.own_numbers_.end() ? kNoBackend : own->second;
         const BackendIndex before = std::exchange(self.to_own_[told.number], number);
-        if (before == number || before == kNoBackend) return;
+        if (before == number) return;
+        // Its verdict is the number's: that is not repeated.
+        if (told.number < self.peers_verdicts_.size()) self.map_verdicts();
+        if (before == kNoBackend) return;
         self.flows_->walk_all([&](tables::FlowIdentity, PeerFlows::Flow& flow) {
             if (flow.serial == self.serial_ && flow.peers == told.number) flow.backend = number;
             return true;

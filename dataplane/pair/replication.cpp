@@ -65,12 +65,13 @@ CoarseTime Replication::last_use(std::uint64_t pool, std::uint32_t slot) const {
     return std::max(last_use_(pool, slot), use_.last(pool, slot));
 }
 
-std::vector<SlotTableId> Replication::told_tables() const {
-    std::vector<SlotTableId> ids;
+std::vector<ToldTable> Replication::told_tables() const {
+    std::vector<ToldTable> told;
     for (const auto& [id, table] : slots_->all()) {
-        if (id.domain != tables::kNoDomain && answers_for(id.domain)) ids.push_back(id);
+        if (id.domain == tables::kNoDomain || !answers_for(id.domain)) continue;
+        told.push_back({id, static_cast<std::uint32_t>(table.memory.slots().size())});
     }
-    return ids;
+    return told;
 }
 
 bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
@@ -80,8 +81,10 @@ bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
     bool has_changed = false;
     for (const SlotTableId& id : follower_.tables()) {
         if (!answers_for(id.domain)) continue;
+        const tables::SlotTables::Table* table = slots_->find(id);
+        const std::size_t slot_count = table == nullptr ? 0 : table->memory.slots().size();
         const auto is_remembered = [&](std::uint32_t slot) {
-            const bool has_flows = follower_.has_flows(id, slot);
+            const bool has_flows = follower_.has_flows(id, slot, slot_count);
             if (has_flows) use_.note(id.pool, slot, now);
             return has_flows;
         };
@@ -158,7 +161,8 @@ void Replication::begin_telling() {
         contents.backends.back().number = static_cast<tables::BackendIndex>(i);
         contents.verdicts.push_back({static_cast<tables::BackendIndex>(i), verdicts_[i]});
     }
-    contents.tables = tables_in_telling_ = told_tables();
+    tables_in_telling_ = told_tables();
+    for (const ToldTable& table : tables_in_telling_) contents.tables.push_back(table.id);
     teller_.begin(std::move(contents));
     ask_journals(0);
     next_inherited_ = 0;

@@ -83,7 +83,8 @@ class Replication {
     }
     [[nodiscard]] bool is_telling() const { return !teller_.is_idle(); }
     [[nodiscard]] bool answers_for(tables::Domain domain) const;
-    [[nodiscard]] std::vector<tables::SlotTableId> told_tables() const;
+    /// With the number of slots that each has.
+    [[nodiscard]] std::vector<ToldTable> told_tables() const;
     void begin_telling();
     bool commit(const tables::SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings);
     void tell_flows();
@@ -104,7 +105,7 @@ class Replication {
     std::vector<ToldBackend> backends_;
     std::vector<tables::HealthState> verdicts_;
     std::vector<tables::Domain> domains_;  ///< sorted
-    std::vector<tables::SlotTableId> tables_in_telling_;
+    std::vector<ToldTable> tables_in_telling_;
     std::uint64_t hash_key_id_ = 0;
     std::uint64_t peers_key_id_ = 0;
     bool is_peer_alive_ = false;

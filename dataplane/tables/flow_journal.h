@@ -27,6 +27,8 @@ struct FlowChange {
     BackendIndex backend = kNoBackend;
     FlowState state{};
     Kind kind = Kind::kIs;
+
+    friend bool operator==(const FlowChange&, const FlowChange&) = default;
 };
 
 class FlowJournal {

@@ -59,8 +59,9 @@ void FlowTable::put(const Place& place, std::uint32_t tag, BackendIndex backend,
     tell(place, FlowChange::Kind::kIs);
 }
 
-void FlowTable::remove(const Place& place) {
-    tell(place, FlowChange::Kind::kEnded);
+void FlowTable::remove(const Place& place, CoarseTime now) {
+    // A void one may live with the other instance, and be what that one has told of it.
+    if (!is_void(place, now)) tell(place, FlowChange::Kind::kEnded);
     add_flows(place.backend(), ~std::uint32_t{0});
     count(entries(place.state()), ~std::uint64_t{0});
     place.bucket->tags[place.index] = 0;
@@ -81,7 +82,7 @@ FlowTable::Place FlowTable::room_in(FlowBucket& bucket, CoarseTime now) {
         const Place place{&bucket, i};
         if (!is_expired(place, now)) continue;
         count(statistics_->expired);
-        remove(place);
+        remove(place, now);
         return place;
     }
     return {};
@@ -156,7 +157,7 @@ bool FlowTable::insert(std::uint64_t hash, BackendIndex backend, FlowState state
             return false;
         }
         count(statistics_->evicted);
-        remove(place);
+        remove(place, now);
     }
     put(place, tag, backend, state, now, identity);
     count(statistics_->inserted);
@@ -183,6 +184,14 @@ void FlowTable::tell(const Place& place, FlowChange::Kind kind) {
     const FlowIdentity identity = identity_of(place);
     if (identity == 0) return;
     journal_->tell({identity, place.backend(), place.state(), kind});
+}
+
+/// Of one that was told of, whatever state it is in by now.
+void FlowTable::tell_end(const Place& place) {
+    if (journal_ == nullptr || !journal_->wants(/*is_on_probation=*/false)) return;
+    const FlowIdentity identity = identity_of(place);
+    if (identity == 0) return;
+    journal_->tell({identity, place.backend(), place.state(), FlowChange::Kind::kEnded});
 }
 
 bool FlowTable::is_void(const Place& place, CoarseTime now) const {
@@ -221,7 +230,7 @@ void FlowTable::sweep(CoarseTime now, std::size_t bucket_count) {
             if (bucket.tags[place] == 0) continue;
             if (is_expired({&bucket, place}, now) || is_void({&bucket, place}, now)) {
                 count(statistics_->expired);
-                remove({&bucket, place});
+                remove({&bucket, place}, now);
             } else {
                 const BackendIndex backend = bucket.backends[place];
                 const auto silence = static_cast<std::uint16_t>(age({&bucket, place}, now));

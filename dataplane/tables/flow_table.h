@@ -121,7 +121,7 @@ class FlowTable {
         }
         if (place && (is_expired(place, now) || age(place, now) > now - void_before)) [[unlikely]] {
             count(statistics_->expired);
-            remove(place);
+            remove(place, now);
             place = {};
         }
         if (!place) [[unlikely]]
@@ -215,6 +215,8 @@ class FlowTable {
     void change_state(const Place& place, FlowState before, FlowState after) {
         count(entries(before), ~std::uint64_t{0});
         count(entries(after));
+        // On probation it is nothing to be told of, nor would its end be.
+        if (on_probation(after) && !on_probation(before)) tell_end(place);
         tell(place, FlowChange::Kind::kIs);
     }
 
@@ -225,7 +227,7 @@ class FlowTable {
     }
     [[nodiscard]] bool has_used_up_its_share(BackendIndex backend);
     void add_flows(BackendIndex backend, std::uint32_t amount);
-    void remove(const Place& place);
+    void remove(const Place& place, CoarseTime now);
     Place room_in(FlowBucket& bucket, CoarseTime now);
     Place make_room(std::size_t bucket, CoarseTime now);
     Place victim(std::size_t first, std::size_t second, CoarseTime now,
@@ -238,6 +240,7 @@ class FlowTable {
             .of_place[place.index];
     }
     void tell(const Place& place, FlowChange::Kind kind);
+    void tell_end(const Place& place);
     [[nodiscard]] bool is_void(const Place& place, CoarseTime now) const;
 
     std::span<FlowBucket> buckets_;

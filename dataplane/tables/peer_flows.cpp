@@ -15,7 +15,8 @@ Domain group_domain(std::uint64_t group_id, std::uint8_t router_id, bool is_v4) 
 
 PeerFlows::PeerFlows(std::size_t flows)
     : buckets_(nullptr, Unmap{0}),
-      // Half full at most: with two buckets of four, hardly any flow then finds both full.
+      // Half full at most: with two buckets of four, and flows that make room by moving to their
+      // second one, no flow then finds both full.
       mask_(std::bit_ceil(flows * 2 / kPlaces + 2) - 1),
       capacity_(flows) {
     const std::size_t bytes = (mask_ + 1) * sizeof(Bucket);
@@ -52,34 +53,59 @@ PeerFlows::Place PeerFlows::place_of(FlowIdentity identity) const {
 
 std::optional<PeerFlows::Flow> PeerFlows::find(FlowIdentity identity) const {
     if (identity == 0) return std::nullopt;
-    const Place place = place_of(identity);
-    if (place.bucket == nullptr) return std::nullopt;
-    const std::uint64_t word = place.bucket->flows[place.index].load(std::memory_order_acquire);
-    // Its place may have been given to another meanwhile: that is put before the identity is.
-    if (place.bucket->identities[place.index].load(std::memory_order_relaxed) != identity) {
-        return std::nullopt;
+    // Its place may be given to another meanwhile, and it may have moved: once at most.
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        const Place place = place_of(identity);
+        if (place.bucket == nullptr) return std::nullopt;
+        const std::uint64_t word = place.bucket->flows[place.index].load(std::memory_order_acquire);
+        // What is put there is put before whose it is.
+        const FlowIdentity now =
+            place.bucket->identities[place.index].load(std::memory_order_relaxed);
+        if (now == identity && is_of(identity, word)) return unpacked(word);
     }
-    return unpacked(word);
+    return std::nullopt;
+}
+
+PeerFlows::Place PeerFlows::room_in(std::size_t bucket) const {
+    Bucket& at = buckets_[bucket];
+    for (unsigned place = 0; place < kPlaces; ++place) {
+        if (at.identities[place].load(std::memory_order_relaxed) == 0) return {&at, place};
+    }
+    return {};
+}
+
+/// Moves one flow of a full bucket to its second one, if one has room there.
+PeerFlows::Place PeerFlows::make_room(std::size_t bucket) {
+    Bucket& at = buckets_[bucket];
+    for (unsigned place = 0; place < kPlaces; ++place) {
+        const FlowIdentity identity = at.identities[place].load(std::memory_order_relaxed);
+        const std::array<std::size_t, 2> its = buckets_of(identity);
+        if (its[0] != bucket) continue;
+        const Place elsewhere = room_in(its[1]);
+        if (elsewhere.bucket == nullptr) continue;
+        elsewhere.bucket->flows[elsewhere.index].store(
+            at.flows[place].load(std::memory_order_relaxed), std::memory_order_release);
+        elsewhere.bucket->identities[elsewhere.index].store(identity, std::memory_order_release);
+        at.identities[place].store(0, std::memory_order_release);
+        return {&at, place};
+    }
+    return {};
 }
 
 bool PeerFlows::put(FlowIdentity identity, const Flow& flow) {
     if (identity == 0) return false;
     if (const Place known = place_of(identity); known.bucket != nullptr) {
-        known.bucket->flows[known.index].store(packed(flow), std::memory_order_release);
+        known.bucket->flows[known.index].store(packed(identity, flow), std::memory_order_release);
         return true;
     }
     if (count_ >= capacity_) return false;
-    const Place free = [&]() -> Place {
-        for (const std::size_t bucket : buckets_of(identity)) {
-            Bucket& at = buckets_[bucket];
-            for (unsigned place = 0; place < kPlaces; ++place) {
-                if (at.identities[place].load(std::memory_order_relaxed) == 0) return {&at, place};
-            }
-        }
-        return {};
-    }();
+    const std::array<std::size_t, 2> buckets = buckets_of(identity);
+    Place free = room_in(buckets[0]);
+    if (free.bucket == nullptr) free = room_in(buckets[1]);
+    if (free.bucket == nullptr) free = make_room(buckets[0]);
+    if (free.bucket == nullptr) free = make_room(buckets[1]);
     if (free.bucket == nullptr) return false;
-    free.bucket->flows[free.index].store(packed(flow), std::memory_order_release);
+    free.bucket->flows[free.index].store(packed(identity, flow), std::memory_order_release);
     free.bucket->identities[free.index].store(identity, std::memory_order_release);
     ++count_;
     return true;
@@ -92,10 +118,10 @@ void PeerFlows::remove(FlowIdentity identity) {
     --count_;
 }
 
-std::uint64_t PeerFlows::packed(const Flow& flow) {
+std::uint64_t PeerFlows::packed(FlowIdentity identity, const Flow& flow) {
     return std::uint64_t{flow.backend} | std::uint64_t{flow.peers} << 16U |
            std::uint64_t{static_cast<std::uint8_t>(flow.state)} << 32U |
-           std::uint64_t{flow.serial} << 40U;
+           std::uint64_t{flow.serial} << 40U | (identity >> 16U & 0xffffU) << 48U;
 }
 
 PeerFlows::Flow PeerFlows::unpacked(std::uint64_t word) {

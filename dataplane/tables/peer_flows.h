@@ -2,8 +2,9 @@
 // workers look up while it does: a flow that one of them does not know may be one of these.
 //
 // Two buckets of a cache line each for every flow, like the tables of workers, but with whole
-// identities. Entries stay until the main core takes them away: their age is for the peer to say,
-// and once that is gone, for whoever took over.
+// identities. Flows move from their first bucket to their second one to make room, never back: a
+// worker that looks into them in this order misses none. Entries stay until the main core takes
+// them away: their age is for the peer to say, and once that is gone, for whoever took over.
 #pragma once
 
 #include <array>
@@ -70,7 +71,13 @@ class PeerFlows {
 
     [[nodiscard]] std::array<std::size_t, 2> buckets_of(FlowIdentity identity) const;
     [[nodiscard]] Place place_of(FlowIdentity identity) const;
-    static std::uint64_t packed(const Flow& flow);
+    [[nodiscard]] Place room_in(std::size_t bucket) const;
+    Place make_room(std::size_t bucket);
+    /// With a part of the identity: whose place was given to others and back would not notice.
+    static std::uint64_t packed(FlowIdentity identity, const Flow& flow);
+    static bool is_of(FlowIdentity identity, std::uint64_t word) {
+        return word >> 48U == (identity >> 16U & 0xffffU);
+    }
     static Flow unpacked(std::uint64_t word);
 
     std::unique_ptr<Bucket[], Unmap> buckets_;
@@ -92,7 +99,7 @@ std::size_t PeerFlows::walk(std::size_t bucket, std::size_t bucket_count, Keeps&
                 at.identities[place].store(0, std::memory_order_release);
                 --count_;
             } else if (flow != before) {
-                at.flows[place].store(packed(flow), std::memory_order_release);
+                at.flows[place].store(packed(identity, flow), std::memory_order_release);
             }
         }
     }

@@ -76,12 +76,13 @@ void SlotMemory::point(std::uint32_t index, BackendIndex owner, CoarseTime now) 
     const bool is_first = slot == Slot{};
     const BackendIndex before = std::exchange(slot.owner, owner);
     if (is_first) return;
+    const bool is_noted = slot.is_in_transition() && changed_at_[index] == now;
     if (!slot.is_in_transition()) {
         slot.steady = before;
         ++in_transition_;
     }
     changed_at_[index] = now;
-    changes_.push_back({now, index});
+    if (!is_noted) changes_.push_back({now, index});
 }
 
 /// Takes a table of another size.
@@ -90,6 +91,7 @@ std::size_t SlotMemory::replace(std::span<const BackendIndex> owners, CoarseTime
     const bool has_served =
         std::ranges::any_of(slots_, [](const Slot& slot) { return slot != Slot{}; });
     earlier_ = has_served ? steady_by_hash() : std::vector<EarlierOwner>{};
+    ++era_;
     slots_.clear();
     changes_.clear();
     lingering_.clear();
@@ -156,7 +158,7 @@ std::vector<SlotMemory::Ending> SlotMemory::take_endings(CoarseTime now, CoarseT
         changes_.pop_front();
         const bool is_outdated = changed_at_[change.slot] != change.at;
         if (is_outdated || !slots_[change.slot].is_in_transition()) continue;
-        endings.push_back({change.slot, slots_[change.slot].owner, change.at});
+        endings.push_back({change.slot, slots_[change.slot].owner, change.at, era_});
     }
     return endings;
 }
@@ -167,7 +169,8 @@ std::size_t SlotMemory::finish(std::span<const Ending> endings, CoarseTime now,
     std::size_t changed = 0;
     for (const Ending& ending : endings) {
         // Meanwhile the table may have become another one.
-        if (ending.slot >= slots_.size() || !slots_[ending.slot].is_in_transition()) continue;
+        const bool is_ours = ending.era == era_ && ending.slot < slots_.size();
+        if (!is_ours || !slots_[ending.slot].is_in_transition()) continue;
         ++changed;
         if (changed_at_[ending.slot] != ending.changed_at ||
             slots_[ending.slot].owner != ending.owner) {
@@ -206,6 +209,7 @@ SlotMemory::Steady SlotMemory::steady() const {
 void SlotMemory::take_over(const Steady& peers, CoarseTime now,
                            const std::function<bool(std::uint32_t)>& is_remembered) {
     if (peers.owners.size() != slots_.size()) return;
+    ++era_;
     changes_.clear();
     lingering_.clear();
     earlier_ = peers.earlier;

@@ -43,6 +43,7 @@ class SlotMemory {
         std::uint32_t slot;
         BackendIndex owner;
         CoarseTime changed_at;
+        std::uint32_t era = 0;  ///< of the slots: those of a later one are others
     };
     /// Transitions that are over, each once: for who has to tell the peer before they end here.
     /// Until finish() they go on.
@@ -56,6 +57,8 @@ class SlotMemory {
     struct Steady {
         std::vector<std::uint16_t> owners;
         std::vector<EarlierOwner> earlier;
+
+        friend bool operator==(const Steady&, const Steady&) = default;
     };
     /// Goes on for that other instance: slots whose steady owner there is not their owner here are
     /// in transition from now on. `is_remembered` says whether a slot has flows of the peer's.
@@ -97,6 +100,7 @@ class SlotMemory {
     std::vector<std::uint32_t> lingering_;
     std::size_t in_transition_ = 0;
     std::size_t by_hash_ = 0;  ///< of those in transition
+    std::uint32_t era_ = 0;    ///< grows when slots become others, or another's
 };
 
 }  // namespace tandem::tables

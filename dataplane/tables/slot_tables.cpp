@@ -47,7 +47,7 @@ void SlotTables::follow(const SlotTableId& id, SlotMemory::Steady peers) {
     const auto known = tables_.find(id);
     if (known == tables_.end()) return;
     Table& table = known->second;
-    if (table.memory.slots().size() != peers.owners.size()) return;
+    if (table.memory.slots().size() != peers.owners.size() || table.peers == peers) return;
     table.peers = std::move(peers);
     ++table.revision;
 }

@@ -1,6 +1,7 @@
 // Messages as bytes: what is written is read, what is broken is refused, whatever it is.
 #include "dataplane/pair/message.h"
 
+#include <algorithm>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -17,11 +18,30 @@ Message drawn(std::mt19937_64& random) {
                     .digest = random(),
                     .interval_us = static_cast<std::uint32_t>(random()),
                     .is_fit = random() % 2 == 0,
+                    .is_caught_up = random() % 2 == 0,
                     .pools = {},
+                    .hash_key = {},
+                    .ask = {},
+                    .answer = {},
                     .acknowledgement = {},
                     .batch = {}};
     if (random() % 2 == 0) {
         message.acknowledgement = {static_cast<std::uint32_t>(random()), random()};
+    }
+    if (random() % 2 == 0) {
+        message.hash_key.emplace();
+        message.hash_key->born_ms = random();
+        for (std::uint8_t& byte : message.hash_key->key.bytes) {
+            byte = static_cast<std::uint8_t>(random());
+        }
+    }
+    if (random() % 2 == 0) {
+        message.ask = {static_cast<Ask::Verb>(1 + random() % 3),
+                       static_cast<std::uint32_t>(random()), random()};
+    }
+    if (random() % 2 == 0) {
+        message.answer = {static_cast<std::uint32_t>(random()),
+                          static_cast<Answer::Outcome>(1 + random() % 4)};
     }
     if (random() % 2 == 0) {
         message.pools.resize(random() % (kPoolDigestsMax + 1));
@@ -75,6 +95,63 @@ TEST(Message, EveryTruncationIsRefusedOrLacksWholeFields) {
         const std::optional<Message> read = decode(std::span(bytes).first(length));
         EXPECT_EQ(read.has_value(), length == heartbeat_bytes) << length;
     }
+}
+
+TEST(Message, OfEachFieldEveryTruncationIsRefused) {
+    std::vector<Message> messages(4);
+    messages[0].hash_key = {{.bytes = {1, 2, 3}}, 4};
+    messages[1].ask = {Ask::Verb::kTake, 1, 2};
+    messages[2].answer = {1, Answer::Outcome::kActive};
+    messages[3].batch = {1, 2, {{1, 2, 3}}};
+    const std::size_t heartbeat_bytes = encode(Message{}).size();
+    constexpr std::size_t kHeader = 3;
+    for (const Message& message : messages) {
+        const std::vector<std::uint8_t> whole = encode(message);
+        const std::size_t field_bytes = whole.size() - heartbeat_bytes - kHeader;
+        for (std::size_t left = 0; left < field_bytes; ++left) {
+            std::vector<std::uint8_t> cut(whole.begin(), whole.end());
+            cut.resize(heartbeat_bytes + kHeader + left);
+            EXPECT_EQ(decode(cut), std::nullopt) << "the length says more";
+            cut[heartbeat_bytes + 2] = static_cast<std::uint8_t>(left);
+            const std::optional<Message> read = decode(cut);
+            EXPECT_FALSE(read && *read == message) << "the field is shorter than what it says";
+            if (!message.batch) {
+                EXPECT_EQ(read, std::nullopt);
+            }
+        }
+        std::vector<std::uint8_t> longer(whole);
+        longer.insert(longer.end(), {9, 9});
+        longer[heartbeat_bytes + 2] = static_cast<std::uint8_t>(field_bytes + 2);
+        if (!message.batch) {
+            EXPECT_EQ(decode(longer), message) << "of a later release";
+        }
+    }
+}
+
+TEST(Message, WhatALaterReleaseAsksAndAnswersIsReadForTheReaderToRefuse) {
+    Message message;
+    message.ask = {static_cast<Ask::Verb>(77), 1, 2};
+    message.answer = {1, static_cast<Answer::Outcome>(78)};
+    EXPECT_EQ(decode(encode(message)), message);
+}
+
+TEST(Message, TheLargestOfAllFieldsTogetherFitsOneDatagram) {
+    Message message;
+    message.hash_key.emplace();
+    message.ask.emplace();
+    message.answer.emplace();
+    message.acknowledgement.emplace();
+    message.batch.emplace();
+    std::size_t left = kBatchRoom;
+    while (left > kRecordOverhead) {
+        const std::size_t bytes = std::min(left - kRecordOverhead, kRecordMax);
+        message.batch->records.emplace_back(bytes, std::uint8_t{7});
+        left -= bytes + kRecordOverhead;
+    }
+    EXPECT_LE(encode(message).size(), kPayloadMax);
+    message.batch.reset();
+    message.pools.resize(kPoolDigestsMax);
+    EXPECT_LE(encode(message).size(), kPayloadMax);
 }
 
 TEST(Message, FieldsOfALaterReleaseAreSteppedOver) {

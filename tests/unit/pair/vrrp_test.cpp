@@ -215,6 +215,27 @@ TEST(Vrrp, ABackupThatWasStoppedDoesNotTakeItsOwnPauseForSilence) {
     EXPECT_EQ(vrrp.deadline(), now + kInterval + kInterval * 156 / 256);
 }
 
+TEST(Vrrp, ABackupThatIsAskedToClaimsAtOnceWhateverThePriorities) {
+    Vrrp vrrp = backup(settings(100));
+    static_cast<void>(vrrp.on_advert(advert(200), kStart + milliseconds(10)));
+    const Instant now = kStart + milliseconds(20);
+    EXPECT_EQ(vrrp.claim(now),
+              (Actions{.role = Role::kActive, .advert_priority = 100, .announces = true}));
+    EXPECT_EQ(vrrp.deadline(), now + kInterval);
+    EXPECT_EQ(vrrp.claim(now), kNothing) << "it is active already";
+    static_cast<void>(vrrp.on_advert(advert(200), now));
+    EXPECT_EQ(vrrp.role(), Role::kBackup) << "who does not yield is higher still";
+}
+
+TEST(Vrrp, WhoHasNoEvidenceOrHasNotStartedClaimsNothingWhoeverAsks) {
+    Vrrp vrrp(settings(100));
+    EXPECT_EQ(vrrp.claim(kStart), kNothing);
+    static_cast<void>(vrrp.start(kStart));
+    static_cast<void>(vrrp.set_priority(kPriorityReleased, kStart));
+    EXPECT_EQ(vrrp.claim(kStart), kNothing);
+    EXPECT_EQ(vrrp.role(), Role::kBackup);
+}
+
 TEST(Vrrp, AtTheShortestIntervalSkewsStillDiffer) {
     VrrpSettings with = settings(254);
     with.advert_interval = kAdvertIntervalMin;

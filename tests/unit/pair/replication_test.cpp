@@ -1,0 +1,364 @@
+#include "dataplane/pair/replication.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/pair/two_in_step.h"
+
+namespace tandem::pair {
+namespace {
+
+using std::chrono::seconds;
+using tables::FlowState;
+using tables::HealthState;
+using tables::Slot;
+using Which = std::vector<unsigned>;
+
+class ReplicationTest : public testing::Test {
+  protected:
+    TwoSides two_;
+    Side& a_ = two_.a;
+    Side& b_ = two_.b;
+};
+
+TEST_F(ReplicationTest, WhatOneAnswersForTheOtherFollowsByItsOwnNumbers) {
+    a_.own({1, 4, 3, 1}, two_.coarse());
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    ASSERT_TRUE(a_.remember(2, 4, two_.coarse(), FlowState::kOpening));
+    two_.meet();
+    EXPECT_FALSE(b_.replication.is_caught_up());
+    EXPECT_FALSE(a_.replication.has_told_all());
+    two_.run(20);
+    EXPECT_TRUE(b_.replication.is_caught_up());
+    EXPECT_TRUE(a_.replication.has_told_all());
+    EXPECT_EQ(b_.followed(), (Which{1, 2, 3, 1}));
+    EXPECT_EQ(b_.slot(1).owner, b_.number_of(2)) << "its own opinion stands";
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+    EXPECT_EQ(b_.peers_flow(2), std::nullopt) << "it has only just been opened";
+    EXPECT_TRUE(a_.followed().empty()) << "a answers for it";
+    EXPECT_EQ(b_.replication.follower().verdicts()[b_.number_of(3)], HealthState::kUp);
+}
+
+TEST_F(ReplicationTest, NewsArriveAsTheyHappen) {
+    two_.meet();
+    two_.run(20);
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    two_.run(2);
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+    a_.table->rewrite(a_.find(1, two_.coarse()), a_.number_of(4));
+    two_.run(2);
+    EXPECT_EQ(b_.peers_flow(1), 4U);
+    a_.table->sweep(two_.coarse() + 901, Side::kFlowBuckets);
+    two_.run(2);
+    EXPECT_EQ(b_.peers_flow(1), std::nullopt);
+    a_.verdicts[a_.number_of(3)] = HealthState::kDown;
+    a_.plan();
+    two_.run(2);
+    EXPECT_EQ(b_.replication.follower().verdicts()[b_.number_of(3)], HealthState::kDown);
+    EXPECT_EQ(a_.replication.tellings(), 1U);
+}
+
+TEST_F(ReplicationTest, ATakeoverGoesOnWhereTheOtherHasStopped) {
+    a_.own({1, 4, 3, 4}, two_.coarse());
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    two_.meet();
+    two_.run(20);
+    two_.part();
+    b_.answer_for_all(two_.coarse());
+    EXPECT_TRUE(b_.followed().empty());
+    EXPECT_EQ(b_.steady(), (Which{1, 2, 3, 1}));
+    EXPECT_EQ(b_.slots.find(kSharedTable)->void_before, two_.coarse());
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+    const auto slots = std::uint32_t{4};
+    const std::uint32_t with_flow = tables::LiveView::slot_index(Side::identity_of(1), slots);
+    for (std::uint32_t i = 0; i < slots; ++i) {
+        EXPECT_EQ(b_.slot(i).steady, i == with_flow ? Slot::kRemembering : Slot::kSteady) << i;
+    }
+}
+
+TEST_F(ReplicationTest, ASlotThatPointsElsewhereHereIsInTransitionAfterATakeover) {
+    two_.meet();
+    two_.run(20);
+    b_.own({4, 2, 3, 1}, two_.coarse());
+    two_.run(5);
+    two_.part();
+    b_.answer_for_all(two_.coarse());
+    EXPECT_EQ(b_.slot(0), (Slot{b_.number_of(4), b_.number_of(1)}));
+    EXPECT_EQ(b_.slot(1).steady, Slot::kSteady);
+}
+
+TEST_F(ReplicationTest, TheEndOfATransitionTakesEffectWhenThePeerKnows) {
+    a_.own({4, 2, 3, 1}, two_.coarse());
+    two_.meet();
+    two_.run(20);
+    two_.pass(seconds(kHoldOfSides + 1));
+    EXPECT_EQ(a_.slot(), (Slot{a_.number_of(4), a_.number_of(1)}));
+    const auto acknowledgements_are_lost = [lost = true]() mutable { return lost = !lost; };
+    two_.run(1, acknowledgements_are_lost);
+    EXPECT_EQ(a_.slot(), (Slot{a_.number_of(4), a_.number_of(1)})) << "does the peer know?";
+    EXPECT_EQ(b_.replication.follower().steady(kSharedTable).owners[0], b_.number_of(4));
+    two_.run(10);
+    EXPECT_EQ(a_.slot(), (Slot{a_.number_of(4), Slot::kSteady}));
+    EXPECT_EQ(b_.followed(), (Which{4, 2, 3, 1}));
+    EXPECT_EQ(a_.replication.uncommitted(), 0U);
+}
+
+TEST_F(ReplicationTest, WithThePeerLostTransitionsEndAloneAndThatIsCounted) {
+    a_.own({4, 2, 3, 1}, two_.coarse());
+    two_.meet();
+    two_.run(20);
+    two_.pass(seconds(kHoldOfSides + 1));
+    two_.run(10, [] { return true; });
+    EXPECT_TRUE(a_.slot().is_in_transition());
+    a_.replication.peer_is_lost(two_.coarse());
+    EXPECT_EQ(a_.slot(), (Slot{a_.number_of(4), Slot::kSteady}));
+    EXPECT_EQ(a_.replication.uncommitted(), 1U);
+    a_.own({4, 3, 3, 1}, two_.coarse());
+    two_.pass(seconds(kHoldOfSides + 1));
+    EXPECT_EQ(a_.slot(1), (Slot{a_.number_of(3), Slot::kSteady})) << "at once";
+}
+
+TEST_F(ReplicationTest, WithAnotherKeyNothingIsToldNorTaken) {
+    a_.plan(kSharedKey + 1);
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    two_.meet();
+    b_.replication.peer_has_key(kSharedKey + 1);
+    two_.run(20);
+    EXPECT_FALSE(a_.replication.next_batch(two_.now));
+    EXPECT_FALSE(b_.replication.is_caught_up());
+    EXPECT_EQ(a_.replication.tellings(), 0U);
+    a_.replication.peer_has_key(kSharedKey + 1);  // it says so before b does
+    a_.replication.step(two_.coarse());
+    const std::optional<Batch> early = a_.replication.next_batch(two_.now);
+    ASSERT_TRUE(early);
+    b_.replication.take(*early, two_.coarse());
+    EXPECT_EQ(b_.replication.acknowledgement(), std::nullopt) << "it has to come again";
+
+    a_.replication.peer_has_key(kSharedKey);
+    a_.plan();
+    b_.replication.peer_has_key(kSharedKey);
+    two_.run(20);
+    EXPECT_TRUE(b_.replication.is_caught_up());
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+}
+
+TEST_F(ReplicationTest, AKeyThatChangesIsTheEndOfBeingInStepUntilBothHaveIt) {
+    two_.meet();
+    two_.run(20);
+    a_.plan(kSharedKey + 1);
+    b_.replication.peer_has_key(kSharedKey + 1);
+    two_.run(5);
+    EXPECT_FALSE(b_.replication.is_caught_up());
+    EXPECT_FALSE(a_.replication.has_told_all());
+    b_.plan(kSharedKey + 1);
+    a_.replication.peer_has_key(kSharedKey + 1);
+    two_.run(20);
+    EXPECT_TRUE(b_.replication.is_caught_up());
+    EXPECT_EQ(a_.replication.tellings(), 2U);
+}
+
+TEST_F(ReplicationTest, AJournalThatOverflowsIsAskedForAllAnew) {
+    two_.meet();
+    two_.run(20);
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    for (std::size_t i = 0; i < tables::FlowJournal::kCapacity; ++i) {
+        a_.table->rewrite(a_.find(1, two_.coarse()), a_.number_of(3 + i % 2));
+    }
+    ASSERT_TRUE(a_.remember(2, 3, two_.coarse()));
+    ASSERT_TRUE(a_.journal.has_overflowed());
+    two_.run(300);
+    EXPECT_EQ(a_.replication.tellings(), 2U);
+    EXPECT_TRUE(b_.replication.is_caught_up());
+    EXPECT_EQ(b_.peers_flow(1), 4U);
+    EXPECT_EQ(b_.peers_flow(2), 3U);
+}
+
+TEST_F(ReplicationTest, AStreamThatBreaksBeginsAnewAndNothingIsMissing) {
+    TwoSides two({.queue_bytes = 8000});
+    two.meet();
+    two.run(20);
+    for (std::uint64_t flow = 0; flow < 1000; ++flow) {
+        ASSERT_TRUE(two.a.remember(flow, 2, two.coarse()));
+    }
+    two.run(20, [] { return true; });
+    two.run(200);
+    EXPECT_GT(two.a.replication.tellings(), 1U);
+    // More than fits at once is told all the same once it is one telling's.
+    EXPECT_TRUE(two.b.replication.is_caught_up());
+    for (std::uint64_t flow = 0; flow < 1000; ++flow) ASSERT_EQ(two.b.peers_flow(flow), 2U);
+}
+
+TEST_F(ReplicationTest, APeerThatReturnsIsToldInheritedFlowsAndThenWhatWorkersSayOfThem) {
+    for (std::uint64_t flow = 0; flow < 50; ++flow) a_.remember(flow, 2, two_.coarse());
+    two_.meet();
+    two_.run(20);
+    two_.part();
+    b_.answer_for_all(two_.coarse());
+    // One of them has been seen here since, and has another backend.
+    const auto known = *b_.peers.find(Side::identity_of(7));
+    const auto place = b_.table->adopt(Side::hash_of(7), known.backend, known.state, two_.coarse(),
+                                       Side::identity_of(7));
+    b_.table->rewrite(place, b_.number_of(4));
+
+    Side returned({2, 3, 4, 1});
+    returned.own({1, 2, 3, 1}, two_.coarse());
+    returned.replication.peer_appears(true, two_.coarse());
+    returned.replication.peer_has_key(kSharedKey);
+    b_.replication.peer_appears(true, two_.coarse());
+    b_.replication.peer_has_key(kSharedKey);
+    for (int i = 0; i < 30; ++i) {
+        two_.now += std::chrono::milliseconds(1);
+        b_.table->answer_journal(two_.coarse(), Side::kFlowBuckets);
+        b_.replication.step(two_.coarse());
+        while (const auto batch = b_.replication.next_batch(two_.now)) {
+            returned.replication.take(*batch, two_.coarse());
+        }
+        returned.replication.step(two_.coarse());
+        const auto heard = returned.replication.acknowledgement();
+        if (heard) b_.replication.take(*heard, two_.now);
+    }
+    EXPECT_TRUE(returned.replication.is_caught_up());
+    EXPECT_TRUE(b_.replication.has_told_all());
+    for (std::uint64_t flow = 0; flow < 50; ++flow) {
+        EXPECT_EQ(returned.peers_flow(flow), flow == 7 ? 4U : 2U) << flow;
+    }
+    EXPECT_EQ(returned.followed(), (Which{1, 2, 3, 1}));
+}
+
+TEST_F(ReplicationTest, AnInheritedFlowThatEndsHereIsInheritedNoMore) {
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    two_.meet();
+    two_.run(20);
+    a_.answer_for_none(two_.coarse());
+    b_.answer_for_all(two_.coarse());
+    two_.run(20);
+    const auto place = b_.table->adopt(Side::hash_of(1), b_.number_of(2), FlowState::kEstablished,
+                                       two_.coarse(), Side::identity_of(1));
+    ASSERT_TRUE(place);
+    two_.run(5);
+    EXPECT_EQ(a_.peers_flow(1), 2U);
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+    b_.table->sweep(two_.coarse() + 901, Side::kFlowBuckets);
+    two_.run(5);
+    EXPECT_EQ(b_.peers_flow(1), std::nullopt);
+    EXPECT_EQ(a_.peers_flow(1), std::nullopt);
+}
+
+// A, B, A, B: what B remembers from the first time is void, and its end says nothing of the flow.
+TEST_F(ReplicationTest, AFlowThatIsVoidHereStaysInheritedFromWhoKnowsBetter) {
+    ASSERT_TRUE(b_.remember(1, 3, two_.coarse()));
+    two_.pass(seconds(10));
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    two_.meet();
+    two_.run(20);
+    a_.answer_for_none(two_.coarse());
+    b_.answer_for_all(two_.coarse());
+    b_.table->set_void({{kSharedDomain, b_.slots.find(kSharedTable)->void_before}});
+    two_.run(20);
+    b_.table->sweep(two_.coarse(), Side::kFlowBuckets);
+    two_.run(5);
+    EXPECT_FALSE(b_.find(1, two_.coarse()));
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+}
+
+TEST_F(ReplicationTest, APlannedChangeAndBackLosesNothingWhoeverAnswers) {
+    for (std::uint64_t flow = 0; flow < 20; ++flow) a_.remember(flow, 2, two_.coarse());
+    two_.meet();
+    two_.run(20);
+    a_.answer_for_none(two_.coarse());
+    b_.answer_for_all(two_.coarse());
+    two_.run(20);
+    EXPECT_EQ(a_.followed(), (Which{1, 2, 3, 1}));
+    EXPECT_TRUE(a_.replication.is_caught_up());
+    for (std::uint64_t flow = 0; flow < 20; ++flow) EXPECT_EQ(a_.peers_flow(flow), 2U) << flow;
+    b_.answer_for_none(two_.coarse());
+    a_.answer_for_all(two_.coarse());
+    two_.run(20);
+    EXPECT_EQ(b_.followed(), (Which{1, 2, 3, 1}));
+    for (std::uint64_t flow = 0; flow < 20; ++flow) EXPECT_EQ(b_.peers_flow(flow), 2U) << flow;
+}
+
+TEST_F(ReplicationTest, OpeningsAreToldToWhoIsAboutToTakeOver) {
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse(), FlowState::kOpening));
+    two_.meet();
+    two_.run(20);
+    a_.replication.want_openings(true);
+    EXPECT_TRUE(a_.replication.has_told_all()) << "until it looks again";
+    a_.replication.step(two_.coarse());
+    EXPECT_FALSE(a_.replication.has_told_all()) << "without them all is not told";
+    two_.run(20);
+    EXPECT_TRUE(a_.replication.has_told_all());
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+    a_.replication.want_openings(false);
+    two_.run(20);
+    EXPECT_EQ(b_.peers_flow(1), std::nullopt);
+}
+
+TEST_F(ReplicationTest, ATableOfAnotherSizeIsToldAnew) {
+    two_.meet();
+    two_.run(20);
+    b_.own({1, 2, 3, 1, 2, 3}, two_.coarse());
+    two_.run(20);
+    EXPECT_TRUE(b_.followed().empty()) << "it has other slots than the peer";
+    a_.own({1, 2, 3, 1, 2, 3}, two_.coarse());
+    two_.run(20);
+    EXPECT_EQ(a_.replication.tellings(), 2U);
+    ASSERT_EQ(b_.followed().size(), 6U);
+    const auto& told = *b_.slots.find(kSharedTable)->peers;
+    EXPECT_EQ(b_.which_is(tables::earlier_owner(told.earlier, 0x4000'0000)), 2U);
+    a_.own({1, 2, 3}, two_.coarse());
+    two_.run(20);
+    EXPECT_EQ(b_.followed().size(), 6U) << "the last word that fits";
+    b_.own({1, 2, 3}, two_.coarse());
+    two_.run(5);
+    EXPECT_EQ(b_.followed().size(), 3U) << "it was told before it fitted";
+}
+
+TEST_F(ReplicationTest, ATakeoverWhileTheTwoHaveTablesOfDifferentSizeAsksForFlowsEverywhere) {
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    two_.meet();
+    two_.run(20);
+    a_.own({1, 2}, two_.coarse());
+    two_.run(20);
+    two_.part();
+    b_.answer_for_all(two_.coarse());
+    for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(b_.slot(i).steady, Slot::kRemembering) << i;
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+}
+
+TEST_F(ReplicationTest, BackendsThatComeAndGoKeepTheirFlows) {
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    two_.meet();
+    two_.run(20);
+    b_.which = {1, 5, 2, 3, 4};
+    b_.plan();
+    two_.run(5);
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+    EXPECT_EQ(b_.followed(), (Which{1, 2, 3, 1}));
+    a_.which.push_back(5);
+    a_.plan();
+    ASSERT_TRUE(a_.remember(2, 5, two_.coarse()));
+    two_.run(5);
+    EXPECT_EQ(b_.peers_flow(2), 5U);
+    EXPECT_EQ(a_.replication.tellings(), 1U);
+}
+
+TEST_F(ReplicationTest, WhoIsRestartedIsToldAllAgain) {
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    two_.meet();
+    two_.run(20);
+    two_.meet(/*is_new=*/true);
+    two_.run(20);
+    EXPECT_EQ(a_.replication.tellings(), 2U);
+    EXPECT_TRUE(b_.replication.is_caught_up());
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+}
+
+TEST_F(ReplicationTest, VipsOfNoGroupAreNobodysToFollow) {
+    a_.slots.keep_only(std::vector{tables::SlotTableId{.pool = kSharedPool}, kSharedTable});
+    two_.meet();
+    two_.run(20);
+    EXPECT_EQ(b_.replication.follower().tables(), std::vector{kSharedTable});
+}
+
+}  // namespace
+}  // namespace tandem::pair

@@ -1,0 +1,127 @@
+// What a planned handoff does with virtual routers.
+#include <gtest/gtest.h>
+
+#include "tests/unit/pair/two_with_groups.h"
+
+namespace tandem::pair {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const std::uint64_t kMovedGroup = GroupSide::group_id(0);
+
+class RoutersOfTwo : public testing::Test {
+  protected:
+    void make_claim(GroupSide& at, std::uint64_t group = kMovedGroup) {
+        at.routers.claim(group, two_.now);
+    }
+    TwoWithGroups two_;
+    GroupSide& here_ = two_.here;
+    GroupSide& there_ = two_.there;
+};
+
+TEST_F(RoutersOfTwo, StandingSaysWhatTheGroupsRoutersAre) {
+    const Routers::Standing active = here_.routers.standing(kMovedGroup);
+    EXPECT_TRUE(active.is_there && active.is_active && active.is_fit);
+    EXPECT_FALSE(active.is_backup);
+    const Routers::Standing backup = there_.routers.standing(kMovedGroup);
+    EXPECT_TRUE(backup.is_there && backup.is_backup && backup.is_fit);
+    EXPECT_FALSE(backup.is_active);
+    there_.routers.set_port_up(0, false, two_.now);
+    EXPECT_FALSE(there_.routers.standing(kMovedGroup).is_fit);
+    const Routers::Standing nobody = here_.routers.standing(4711);
+    EXPECT_FALSE(nobody.is_there || nobody.is_active || nobody.is_backup || nobody.is_fit);
+    EXPECT_EQ(here_.routers.groups(), std::vector{kMovedGroup});
+}
+
+TEST_F(RoutersOfTwo, OfBothFamiliesNeitherActiveNorBackupIsSaidTooEarly) {
+    here_.vips.push_back(here_.vips[0]);
+    here_.vips[1].address = *IpAddress::parse("2001:db8::80");
+    here_.groups[0].source_v6 = *IpAddress::parse("fe80::20");
+    here_.routers.follow(here_.groups, here_.vips, two_.now);
+    const Routers::Standing standing = here_.routers.standing(kMovedGroup);
+    EXPECT_FALSE(standing.is_active) << "IPv6 is not yet";
+    EXPECT_FALSE(standing.is_backup) << "IPv4 is";
+    two_.run(milliseconds(100));
+    EXPECT_TRUE(here_.routers.standing(kMovedGroup).is_active);
+}
+
+TEST_F(RoutersOfTwo, WhoYieldsGoesOnUntilAnotherClaimsAndGivesWayToAnyPriority) {
+    here_.routers.set_yields(kMovedGroup, true, two_.now);
+    two_.run(milliseconds(5));
+    EXPECT_TRUE(here_.answers());
+    make_claim(there_);
+    two_.tick();
+    EXPECT_TRUE(there_.answers());
+    EXPECT_FALSE(here_.answers());
+    two_.run(seconds(1));
+    EXPECT_FALSE(here_.answers()) << "200 claims nothing from 100";
+    here_.routers.set_yields(kMovedGroup, false, two_.now);
+    two_.run(milliseconds(100));
+    EXPECT_TRUE(here_.answers());
+    EXPECT_FALSE(there_.answers());
+    EXPECT_EQ(two_.longest_silence, Duration{});
+}
+
+TEST_F(RoutersOfTwo, WhoYieldsTakesOverAllTheSameFromWhoIsGone) {
+    here_.routers.set_yields(kMovedGroup, true, two_.now);
+    make_claim(there_);
+    two_.run(milliseconds(50));
+    ASSERT_FALSE(here_.answers());
+    there_.routers.set_workers_run(false, two_.now);
+    two_.run(milliseconds(100));
+    EXPECT_TRUE(here_.answers());
+}
+
+TEST_F(RoutersOfTwo, AReloadChangesNothingOfIt) {
+    here_.routers.set_yields(kMovedGroup, true, two_.now);
+    make_claim(there_);
+    two_.run(milliseconds(50));
+    here_.routers.follow(here_.groups, here_.vips, two_.now);
+    two_.run(seconds(1));
+    EXPECT_FALSE(here_.answers());
+}
+
+TEST_F(RoutersOfTwo, WhoIsMutedSaysNothingAndIsReplacedAsIfItWereDead) {
+    here_.routers.set_muted(kMovedGroup, true);
+    here_.routers.set_yields(kMovedGroup, true, two_.now);
+    const std::uint64_t sent = here_.routers.counts().sent;
+    const Instant begun = two_.now;
+    while (!there_.answers() && two_.now - begun < seconds(1)) two_.tick();
+    EXPECT_GE(two_.now - begun, milliseconds(26));
+    EXPECT_LE(two_.now - begun, milliseconds(38));
+    two_.tick();
+    EXPECT_FALSE(here_.answers());
+    EXPECT_EQ(here_.routers.counts().sent, sent);
+    here_.routers.set_muted(kMovedGroup, false);
+    here_.routers.set_yields(kMovedGroup, false, two_.now);
+    two_.run(milliseconds(100));
+    EXPECT_TRUE(here_.answers());
+    EXPECT_FALSE(there_.answers());
+}
+
+TEST_F(RoutersOfTwo, NothingHappensToAGroupThatIsNotThere) {
+    make_claim(there_, 4711);
+    here_.routers.set_yields(4711, true, two_.now);
+    here_.routers.set_muted(4711, true);
+    two_.run(milliseconds(100));
+    EXPECT_TRUE(here_.answers());
+    EXPECT_FALSE(there_.answers());
+}
+
+TEST_F(RoutersOfTwo, StoppingTakesAsLongAsFramesMayComeToWhoWasActive) {
+    EXPECT_EQ(there_.routers.stop(two_.now), Duration{}) << "nothing came to it";
+    EXPECT_EQ(here_.routers.stop(two_.now), kLate + milliseconds(10));
+    EXPECT_EQ(here_.routers.stop(two_.now), Duration{});
+}
+
+TEST_F(RoutersOfTwo, WhoHasHandedAllOffStopsAtOnce) {
+    here_.routers.set_yields(kMovedGroup, true, two_.now);
+    make_claim(there_);
+    two_.run(milliseconds(5));
+    EXPECT_EQ(here_.routers.stop(two_.now), Duration{});
+}
+
+}  // namespace
+}  // namespace tandem::pair
