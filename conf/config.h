@@ -189,6 +189,7 @@ struct Pair {
     std::string key_file = "/etc/tandem/pair.key";
     milliseconds interval{10};    ///< between heartbeats
     milliseconds dead_after{50};  ///< silence that is death
+    std::uint8_t phi = 0;         ///< suspicion that is death before that; 0: none is
     Agreement agreement = Agreement::kCredible;
     milliseconds sync_timeout{30'000};  ///< a returning instance waits so long to be in step
 

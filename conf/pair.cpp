@@ -12,6 +12,7 @@ constexpr std::size_t kKeyPathMax = 4095;  // PATH_MAX, less the terminating zer
 constexpr Range<milliseconds> kHeartbeatIntervals{milliseconds{1}, milliseconds{1000}};
 constexpr Range<milliseconds> kDeadAfter{milliseconds{10}, milliseconds{10'000}};
 constexpr int kHeartbeatsMissedMin = 3;
+constexpr int kPhiMax = 100;
 constexpr Range<milliseconds> kSyncTimeouts{milliseconds{1000}, std::chrono::minutes{10}};
 
 constexpr std::array<Word<Agreement>, 4> kAgreementWords{{{"credible", Agreement::kCredible},
@@ -71,6 +72,7 @@ std::optional<Pair> read_pair(Section& root) {
     section.duration("interval", kHeartbeatIntervals, pair.interval);
     section.duration("dead_after", kDeadAfter, pair.dead_after);
     section.choice("agreement", kAgreementWords, pair.agreement);
+    section.integer("phi", {0, kPhiMax}, pair.phi);
     section.duration("sync_timeout", kSyncTimeouts, pair.sync_timeout);
     if (section.is_sound()) check_paths(section, pair);
     if (section.is_sound() && pair.dead_after < kHeartbeatsMissedMin * pair.interval) {

@@ -60,7 +60,7 @@ void Control::watch_peer() {
 /// may say it again after each plan.
 void Control::look_at_peer() {
     if (!config_.pair || !peer_.look(link_.region()->dataplane().peer_views)) return;
-    if (peer_.key() && plan::is_to_be_adopted(*peer_.key(), planner_.key())) {
+    if (peer_.key() && plan::is_to_be_adopted(*peer_.key(), planner_.key(), peer_.key_holds())) {
         adopt_key(*peer_.key());
         request_publish();
     }
@@ -70,9 +70,8 @@ void Control::look_at_peer() {
 
 void Control::adopt_key(const plan::TableKey& key) {
     spdlog::info(
-        "the peer's hash key is older than ours by {} s, so it is that of the pair: all tables are "
-        "made anew with it",
-        (planner_.key().born_ms - key.born_ms) / 1000);
+        "the peer's hash key is that of the pair, for {}: all tables are made anew with it",
+        peer_.key_holds() == tables::KeyHolds::kPeers ? "it serves" : "it is the older one");
     planner_.adopt(key);
     const Status saved = save_hash_key(config_.control.state_dir, key);
     if (!saved) spdlog::warn("{}", saved.error().message);

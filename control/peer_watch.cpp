@@ -31,6 +31,7 @@ bool PeerWatch::look(const tables::PeerViews& views) {
     if (serial_ == serial) return is_news;
     serial_ = serial;
     is_known_ = views.is_known.load(std::memory_order_relaxed);
+    key_holds_ = views.hash_key_holds.load(std::memory_order_relaxed);
     verdicts_.clear();
     if (!is_known_) return is_news;
     verdicts_.reserve(views.verdicts.size());

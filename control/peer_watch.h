@@ -24,12 +24,15 @@ class PeerWatch {
     [[nodiscard]] bool is_known() const { return is_known_; }
     /// By BackendIndex; empty if it is not known.
     [[nodiscard]] std::span<const tables::HealthState> verdicts() const { return verdicts_; }
+    /// As of the last look.
+    [[nodiscard]] tables::KeyHolds key_holds() const { return key_holds_; }
     /// Whether or not it is known. nullopt: never heard.
     [[nodiscard]] const std::optional<plan::TableKey>& key() const { return key_; }
 
   private:
     std::optional<std::uint64_t> serial_;
     bool is_known_ = false;
+    tables::KeyHolds key_holds_ = tables::KeyHolds::kOlder;
     std::vector<tables::HealthState> verdicts_;
     plan::TableKey seen_key_;
     std::optional<plan::TableKey> key_;

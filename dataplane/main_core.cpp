@@ -16,6 +16,7 @@ constexpr int kTickMs = 1;
 /// business. It is tried again, but not at every tick: others wait for the main core, too.
 constexpr Duration kMergePatience = std::chrono::seconds(1);
 constexpr Duration kMergeInterval = std::chrono::milliseconds(20);
+constexpr Duration kSyncingPatience = std::chrono::milliseconds(20);
 constexpr Duration kLeavingMax = std::chrono::seconds(3);
 }  // namespace
 
@@ -129,6 +130,10 @@ void MainCore::step_peer(Instant now, CoarseTime coarse) {
     follow_roles(now);  // the peer may have asked for it
     if (peer_->tables.step(coarse)) merged_ = 0;
     judge_preemption(now);
+    if (pair_.routers().set_empty(peer_->tables.empty_groups(), now)) {
+        spdlog::warn(
+            "pair: groups whose backends are all down here, and not at the peer, are left to it");
+    }
     const pair::Replication& replication = peer_->tables.replication();
     tables::PeerState& state = shared_.fixed().peer;
     state.is_caught_up.store(replication.is_caught_up(), std::memory_order_relaxed);
@@ -138,25 +143,42 @@ void MainCore::step_peer(Instant now, CoarseTime coarse) {
     state.flows.store(peer_->tables.peers_flows(), std::memory_order_relaxed);
 }
 
-/// Who returns takes nothing back before it could go on with it. In vain for too long: loudly.
+/// Whoever is not in step takes nothing back: it could not go on with what the peer has. In vain
+/// for too long: loudly.
 void MainCore::judge_preemption(Instant now) {
-    if (may_preempt_) return;
-    if (!syncing_since_) syncing_since_ = now;
-    const bool is_in_step = peer_->link.is_in_step(peer_->tables);
-    const bool is_too_late = now - *syncing_since_ >= peer_->sync_timeout;
-    if (!is_in_step && !is_too_late) return;
-    may_preempt_ = true;
-    pair_.allow_preemption(true);
-    const auto waited =
-        std::chrono::duration_cast<std::chrono::milliseconds>(now - *syncing_since_).count();
+    const bool is_in_step = peer_->link.is_in_step(peer_->tables, now);
+    const auto waited = [&] {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(now - *syncing_since_).count();
+    };
     if (is_in_step) {
-        spdlog::info("peer: in step after {} ms: groups may be taken back from it", waited);
+        if (syncing_since_ && (is_syncing_said_ || gives_up_syncing_)) {
+            spdlog::info("peer: in step after {} ms: groups may be taken back from it", waited());
+        }
+        syncing_since_.reset();
+        is_syncing_said_ = gives_up_syncing_ = false;
     } else {
-        spdlog::error(
-            "peer: not in step after {} ms ({}); groups are taken back all the same, and flows "
-            "that only the peer knows of may break",
-            waited, peer_->link.is_peer_alive() ? "it is heard" : "it is not heard");
+        if (!syncing_since_) syncing_since_ = now;
+        if (!is_syncing_said_ && now - *syncing_since_ >= kSyncingPatience) {
+            spdlog::info("peer: syncing: no group is taken back until in step with it");
+            is_syncing_said_ = true;
+        }
+        if (!gives_up_syncing_ && now - *syncing_since_ >= peer_->sync_timeout) {
+            if (peer_->link.is_peer_alive()) {
+                spdlog::error(
+                    "peer: not in step after {} ms: groups are taken back all the same, and flows "
+                    "that only the peer knows of may break",
+                    waited());
+            } else {
+                spdlog::warn(
+                    "peer: not heard for {} ms: whoever answers for our groups is replaced without "
+                    "it",
+                    waited());
+            }
+            gives_up_syncing_ = true;
+        }
     }
+    pair_.allow_preemption(is_in_step || gives_up_syncing_);
+    shared_.fixed().peer.is_syncing.store(!is_in_step, std::memory_order_relaxed);
 }
 
 void MainCore::follow_plan(Instant now) {

@@ -72,9 +72,10 @@ class MainCore {
     std::optional<pair::Handoff> handoff_;
     Orders orders_;
     pair::Routers::Numbers group_numbers_{};
-    bool may_preempt_ = false;
-    std::optional<Instant> syncing_since_;
-    pair::Message own_;  ///< what heartbeats say
+    std::optional<Instant> syncing_since_;  ///< not in step with the peer
+    bool is_syncing_said_ = false;
+    bool gives_up_syncing_ = false;  ///< for too long
+    pair::Message own_;              ///< what heartbeats say
     std::vector<Prefix> vips_;
     bool vips_are_set_ = true;  ///< the kernel knows them, too
     CoarseTime remembering_;    ///< the longest of the flows' timeouts

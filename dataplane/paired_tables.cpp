@@ -69,9 +69,48 @@ void PairedTables::follow_plan(const tables::PlanView& plan,
                        .port = backend.port};
         verdicts[i] = backend.health;
     }
+    follow_groups(plan);
     key_ = {plan.head->hash_key, plan.head->hash_key_born_ms};
     replication_->set_plan(std::move(backends), std::move(verdicts),
                            KeyedHash(plan.head->hash_key).of_pair(0, 0));
+}
+
+void PairedTables::follow_groups(const tables::PlanView& plan) {
+    std::vector<std::vector<tables::BackendIndex>> of_pool(plan.pools.size());
+    std::vector<bool> has_up(plan.pools.size());
+    for (std::size_t i = 1; i < plan.backends.size(); ++i) {
+        const tables::PlanBackend backend = tables::read_once(plan.backends[i]);
+        if (backend.health == tables::HealthState::kUnused) continue;
+        if (backend.pool >= of_pool.size()) continue;
+        of_pool[backend.pool].push_back(static_cast<tables::BackendIndex>(i));
+        if (backend.health != tables::HealthState::kDown) has_up[backend.pool] = true;
+    }
+    behind_.clear();
+    for (std::size_t i = 0; i < plan.groups.size(); ++i) {
+        Behind behind{tables::name_id(tables::read_once(plan.groups[i]).name), {}, true};
+        for (const tables::PlanVip& shared : plan.vips) {
+            const tables::PlanVip vip = tables::read_once(shared);
+            if (vip.group != i || vip.pool >= of_pool.size()) continue;
+            behind.is_empty = behind.is_empty && !has_up[vip.pool];
+            behind.backends.insert(behind.backends.end(), of_pool[vip.pool].begin(),
+                                   of_pool[vip.pool].end());
+        }
+        behind_.push_back(std::move(behind));
+    }
+}
+
+std::vector<std::uint64_t> PairedTables::empty_groups() const {
+    std::vector<std::uint64_t> empty;
+    const std::span<const tables::HealthState> peers = replication_->follower().verdicts();
+    for (const Behind& behind : behind_) {
+        const bool has_up_there = std::ranges::any_of(behind.backends, [&](auto backend) {
+            return backend < peers.size() && peers[backend] == tables::HealthState::kUp;
+        });
+        if (behind.is_empty && has_up_there && replication_->is_caught_up()) {
+            empty.push_back(behind.group);
+        }
+    }
+    return empty;
 }
 
 bool PairedTables::follow_roles(CoarseTime now) {
@@ -89,8 +128,14 @@ bool PairedTables::step(CoarseTime now) {
     return has_changed;
 }
 
-void PairedTables::note_key(const pair::OfferedKey& offered) {
+void PairedTables::note_key(const pair::OfferedKey& offered, bool peer_answers) {
     tables::PeerViews& views = fixed_->peer_views;
+    tables::KeyHolds holds = tables::KeyHolds::kOlder;
+    if (peer_answers != answers()) {
+        holds = peer_answers ? tables::KeyHolds::kPeers : tables::KeyHolds::kOurs;
+    }
+    if (views.hash_key_holds.exchange(holds, std::memory_order_relaxed) != holds)
+        key_is_new_ = true;
     std::array<std::uint64_t, 2> words{};
     std::memcpy(words.data(), offered.key.bytes.data(), sizeof(words));
     const bool is_known = views.hash_key[0].load(std::memory_order_relaxed) == words[0] &&

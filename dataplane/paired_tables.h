@@ -41,9 +41,14 @@ class PairedTables {
     bool settle(CoarseTime now) { return replication_->settle(now); }
     /// To be offered to a peer that has another.
     [[nodiscard]] const pair::OfferedKey& key() const { return key_; }
-    /// What the peer offers, for control to decide about.
-    void note_key(const pair::OfferedKey& offered);
+    /// What the peer offers, for control to decide about; `peer_answers`: for VIPs of some group.
+    void note_key(const pair::OfferedKey& offered, bool peer_answers);
+    /// Whether this instance answers for VIPs of some group.
+    [[nodiscard]] bool answers() const { return replication_->answers(); }
 
+    /// Groups (tables::name_id) whose VIPs have nobody to serve here by this instance's checks, and
+    /// somebody by the peer's.
+    [[nodiscard]] std::vector<std::uint64_t> empty_groups() const;
     [[nodiscard]] pair::Replication& replication() { return *replication_; }
     [[nodiscard]] std::size_t peers_flows() const { return peer_flows_.count(); }
     [[nodiscard]] std::uint32_t peers_flows_of(tables::BackendIndex backend) const;
@@ -55,6 +60,13 @@ class PairedTables {
         bool is_v4;
     };
 
+    struct Behind {
+        std::uint64_t group;
+        std::vector<tables::BackendIndex> backends;  ///< of its VIPs' pools
+        bool is_empty;                               ///< none of them is up here
+    };
+
+    void follow_groups(const tables::PlanView& plan);
     void show_views();
 
     tables::FlowMemory* flows_;
@@ -63,6 +75,7 @@ class PairedTables {
     std::deque<tables::FlowJournal> journals_;
     std::optional<pair::Replication> replication_;
     std::vector<Share> shares_;
+    std::vector<Behind> behind_;
     pair::OfferedKey key_;
     std::uint64_t shown_ = 0;  ///< revision of the verdicts
     bool are_known_ = false;

@@ -92,7 +92,9 @@ PeerLink::PeerLink(const conf::Pair& settings, std::vector<pair::PeerSecret> sec
     : settings_(settings),
       state_(&state),
       session_(std::move(secrets), random_bits<pair::BootId>(), random_bits<HashKey>()),
-      suspicion_({.interval = settings.interval, .bound = settings.dead_after, .phi_max = 0}) {
+      suspicion_({.interval = settings.interval,
+                  .bound = settings.dead_after,
+                  .phi_max = static_cast<double>(settings.phi)}) {
     for (std::size_t i = 0; i < settings.peers.size(); ++i) {
         const IpAddress any =
             settings.peers[i].is_v4() ? IpAddress::from_v4({0, 0, 0, 0}) : IpAddress{};
@@ -209,6 +211,7 @@ void PeerLink::believe(Path& path, std::span<const std::uint8_t> datagram, Insta
     const std::optional<pair::Message> message = pair::decode(opened.payload);
     if (!message) return;  // it only answered, or is of a release that this one does not understand
     suspicion_.heard(at);
+    heard_at_ = std::max(heard_at_, at);
     tables::add(state_->heard, 1);
     best_path_ = static_cast<std::size_t>(&path - paths_.data());
     if (!heard_ || opened.is_new) {
@@ -223,7 +226,7 @@ void PeerLink::take(const pair::Message& message, bool is_new, Instant now, Pair
     pair::Replication& replication = tables.replication();
     if (!heard_ || is_new) replication.peer_appears(is_new, coarse_now());
     replication.peer_has_key(message.hash_key_id);
-    if (message.hash_key) tables.note_key(*message.hash_key);
+    if (message.hash_key) tables.note_key(*message.hash_key, message.answers);
     if (message.acknowledgement) replication.take(*message.acknowledgement, now);
     if (message.batch) {
         replication.take(*message.batch, coarse_now());
@@ -256,6 +259,13 @@ void PeerLink::judge(Instant now, PairedTables& tables) {
     tables::add(state_->deaths, 1);
     state_->is_alive.store(false, std::memory_order_relaxed);
     state_->has_same_tables.store(false, std::memory_order_relaxed);
+}
+
+/// What waited while this instance was stopped is no news.
+bool PeerLink::is_in_step(PairedTables& tables, Instant now) const {
+    return heard_ && now - heard_at_ <= settings_.dead_after && heard_->has_told_all &&
+           tables.replication().is_caught_up() &&
+           state_->has_same_tables.load(std::memory_order_relaxed);
 }
 
 /// Equal tables are an optimisation; that they stay different is worth a line.
@@ -291,6 +301,8 @@ pair::Message PeerLink::heartbeat(const pair::Message& own, PairedTables& tables
         std::chrono::duration_cast<std::chrono::microseconds>(settings_.interval).count());
     message.is_fit = true;
     message.is_caught_up = tables.replication().is_caught_up();
+    message.has_told_all = tables.replication().has_told_all();
+    message.answers = tables.answers();
     message.pools.clear();
     message.acknowledgement = tables.replication().acknowledgement();
     if (heard_ && heard_->hash_key_id != own.hash_key_id) message.hash_key = tables.key();

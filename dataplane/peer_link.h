@@ -31,11 +31,8 @@ class PeerLink {
     [[nodiscard]] pair::Handoff::Peer peer() const {
         return {.is_alive = heard_.has_value(), .is_caught_up = heard_ && heard_->is_caught_up};
     }
-    /// The peer is heard, has the same tables, and has told all that it has to.
-    [[nodiscard]] bool is_in_step(PairedTables& tables) const {
-        return heard_ && tables.replication().is_caught_up() &&
-               state_->has_same_tables.load(std::memory_order_relaxed);
-    }
+    /// The peer has been heard just now, has the same tables, and has told all that it has to.
+    [[nodiscard]] bool is_in_step(PairedTables& tables, Instant now) const;
     [[nodiscard]] bool is_peer_alive() const { return heard_.has_value(); }
 
     /// For poll(); one that is not open is -1.
@@ -73,6 +70,7 @@ class PeerLink {
     pair::Session session_;
     pair::Suspicion suspicion_;
     std::optional<pair::Message> heard_;  ///< the last of its life; nullopt: none, or it is dead
+    Instant heard_at_{};                  ///< when that came from the wire
     std::array<std::uint64_t, pair::kRefusalCount> refused_{};
     Instant stepped_at_{};
     Instant next_heartbeat_{};

@@ -87,6 +87,7 @@ int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answ
     put("heard", state.heard);
     put("refused", state.refused);
     put("deaths", state.deaths);
+    put("syncing", state.is_syncing ? 1 : 0);
     put("caught_up", state.is_caught_up ? 1 : 0);
     put("has_told_all", state.has_told_all ? 1 : 0);
     put("tellings", state.tellings);

@@ -56,6 +56,7 @@ void Follower::set_backends(std::span<const ToldBackend> own) {
     }
     map_backends();
     map_verdicts();
+    ++verdict_revision_;  // the same numbers may mean others now
 }
 
 BackendIndex Follower::own_number(BackendIndex peers) const {

@@ -17,7 +17,7 @@ enum Tag : std::uint8_t {
     kAsk = 6,
     kAnswer = 7,
 };
-enum HeartbeatFlag : std::uint8_t { kFit = 1, kCaughtUp = 2 };
+enum HeartbeatFlag : std::uint8_t { kFit = 1, kCaughtUp = 2, kToldAll = 4, kAnswers = 8 };
 constexpr std::size_t kFieldHeaderBytes = 3;
 constexpr std::size_t kPoolBytes = 16;
 
@@ -38,8 +38,9 @@ void write_heartbeat(ByteWriter& writer, const Message& message) {
     writer.number(message.hash_key_id);
     writer.number(message.digest);
     writer.number(message.interval_us);
-    writer.number(static_cast<std::uint8_t>((message.is_fit ? kFit : 0) |
-                                            (message.is_caught_up ? kCaughtUp : 0)));
+    writer.number(static_cast<std::uint8_t>(
+        (message.is_fit ? kFit : 0) | (message.is_caught_up ? kCaughtUp : 0) |
+        (message.has_told_all ? kToldAll : 0) | (message.answers ? kAnswers : 0)));
 }
 
 void write_pools(ByteWriter& writer, const std::vector<PoolDigest>& pools) {
@@ -68,6 +69,8 @@ bool read_heartbeat(ByteReader& field, Message& message) {
     const auto flags = field.number<std::uint8_t>();
     message.is_fit = (flags & kFit) != 0;
     message.is_caught_up = (flags & kCaughtUp) != 0;
+    message.has_told_all = (flags & kToldAll) != 0;
+    message.answers = (flags & kAnswers) != 0;
     return field.is_sound();
 }
 

@@ -76,6 +76,8 @@ struct Message {
     std::uint32_t interval_us = 0;  ///< to the next heartbeat
     bool is_fit = false;            ///< its workers move packets
     bool is_caught_up = false;      ///< it could go on for the reader at once
+    bool answers = false;           ///< for VIPs of some group
+    bool has_told_all = false;      ///< the reader has acknowledged all that there is to know
     /// Some of them, in turn; none beside a batch, there is no room for both.
     std::vector<PoolDigest> pools;
 

@@ -72,6 +72,7 @@ class Replication {
     [[nodiscard]] bool has_told_all() const { return is_telling() && teller_.is_caught_up(); }
     [[nodiscard]] const Follower& follower() const { return follower_; }
     [[nodiscard]] const Teller& teller() const { return teller_; }
+    [[nodiscard]] bool answers() const { return !domains_.empty(); }
     /// How often a telling began, and how many transitions ended without the peer's knowledge.
     [[nodiscard]] std::uint64_t tellings() const { return tellings_; }
     [[nodiscard]] std::uint64_t uncommitted() const { return uncommitted_; }

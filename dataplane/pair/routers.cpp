@@ -174,7 +174,7 @@ void Routers::let_go(const Group& group, Router& router) {
 }
 
 bool Routers::is_fit(const Group& group) const {
-    return workers_run_ && (ports_down_ >> group.record.port & 1U) == 0;
+    return workers_run_ && !group.is_empty && (ports_down_ >> group.record.port & 1U) == 0;
 }
 
 void Routers::judge(Group& group, Instant now) {
@@ -326,6 +326,18 @@ void Routers::on_time(Instant now) {
         if (router.schedule.is_due(now)) announce(group, router);
         if (router.late_until && now >= *router.late_until) let_go(group, router);
     });
+}
+
+bool Routers::set_empty(std::span<const std::uint64_t> groups, Instant now) {
+    bool is_new = false;
+    for (Group& group : groups_) {
+        const bool is_empty =
+            std::ranges::find(groups, tables::name_id(group.record.name)) != groups.end();
+        if (std::exchange(group.is_empty, is_empty) == is_empty) continue;
+        is_new = true;
+        judge(group, now);
+    }
+    return is_new;
 }
 
 Routers::Group* Routers::find(std::uint64_t group) {

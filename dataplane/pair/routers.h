@@ -65,6 +65,9 @@ class Routers {
     /// Evidence. Who cannot forward does not claim to. True if that was new.
     bool set_workers_run(bool workers_run, Instant now);
     bool set_port_up(std::uint8_t port, bool is_up, Instant now);
+    /// These groups (tables::name_id) have nobody to serve here, and somebody at the peer. True if
+    /// that is new.
+    bool set_empty(std::span<const std::uint64_t> groups, Instant now);
     [[nodiscard]] bool workers_run() const { return workers_run_; }
     /// Whether lower active ones may be replaced: not while this instance could not go on for them.
     void allow_preemption(bool is_allowed);
@@ -107,6 +110,7 @@ class Routers {
         std::uint8_t number;
         tables::PlanGroup record;
         std::array<Router, 2> routers;
+        bool is_empty = false;
         bool yields = false;
         bool is_muted = false;
     };

@@ -132,6 +132,7 @@ struct alignas(kCacheLineBytes) PeerState {
     std::atomic<std::uint64_t> deaths{0};
     std::atomic<std::uint64_t> records{0};       ///< sent, repetitions included
     std::atomic<std::uint64_t> stream_bytes{0};  ///< of messages sent with or for records
+    std::atomic<bool> is_syncing{false};         ///< not in step: no group is taken back
     std::atomic<bool> is_caught_up{false};       ///< this instance could go on for the other
     std::atomic<bool> has_told_all{false};       ///< and the other for this one
     std::atomic<std::uint64_t> tellings{0};      ///< begun: all is told anew in each
@@ -143,11 +144,18 @@ struct alignas(kCacheLineBytes) PeerState {
     /// As if nobody had ever been heard.
     void reset() {
         is_configured = is_alive = has_same_tables = false;
-        is_caught_up = has_told_all = false;
+        is_syncing = is_caught_up = has_told_all = false;
         phi_milli = 0;
         sent = heard = refused = deaths = 0;
         records = stream_bytes = tellings = uncommitted = flows = drills = drill_gap_us = 0;
     }
+};
+
+/// Which of two hash keys is the pair's.
+enum class KeyHolds : std::uint8_t {
+    kOlder,
+    kPeers,  ///< it alone answers for VIPs, and its flows go by it
+    kOurs,
 };
 
 /// What the other instance says that control goes by. main core: wo. `serial` is written last,
@@ -155,10 +163,11 @@ struct alignas(kCacheLineBytes) PeerState {
 struct PeerViews {
     std::atomic<std::uint64_t> serial{0};
     std::atomic<bool> is_known{false};  ///< it is heard, and has said all of what follows
-    /// The key of its table function, as it lies in memory, and when that was made (Unix time): of
-    /// two that differ the older one is the pair's. 0: not heard yet.
+    /// The key of its table function, as it lies in memory, and when that was made (Unix time; 0:
+    /// not heard yet).
     std::array<std::atomic<std::uint64_t>, 2> hash_key{};
     std::atomic<std::uint64_t> hash_key_born_ms{0};
+    std::atomic<KeyHolds> hash_key_holds{KeyHolds::kOlder};
     /// Its own checks' verdicts, by this instance's BackendIndex; kUnused: nothing was said.
     std::array<std::atomic<HealthState>, kBackendsMax + 1> verdicts{};
 };

@@ -26,6 +26,7 @@ struct TableUse {
     std::uint64_t inserted = 0;
     std::uint64_t evicted = 0;
     std::uint64_t refused = 0;  ///< not remembered, for want of room
+    std::uint64_t told = 0;     ///< records that another instance would be told
 };
 
 class Balancer {

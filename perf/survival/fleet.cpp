@@ -27,7 +27,7 @@ health::Identity identity_of(const Fleet::Backend& backend) {
 }  // namespace
 
 Fleet::Fleet(std::size_t backends, std::uint32_t slots, const HashKey& key)
-    : hash_(key), slots_(slots), planner_(key) {
+    : hash_(key), slots_(slots), planner_({.key = key, .born_ms = 1}) {
     for (std::size_t i = 0; i < backends; ++i) set_health(add_new(), HealthState::kUp);
     update();
 }

@@ -48,6 +48,7 @@ BackendIndex FullTracking::forward(const Arrival& packet, CoarseTime now) {
     const Entry entry{packet.flow, now, owner, packet.signal.closes};
     by_flow_.emplace(packet.flow, entries_.append(entry.is_closing ? closing_ : open_, entry));
     ++use_.inserted;
+    ++use_.told;
     use_.entries = by_flow_.size();
     use_.entries_peak = std::max(use_.entries_peak, use_.entries);
     return owner;
@@ -64,6 +65,7 @@ bool FullTracking::is_idle(EntryNumber list, std::uint16_t seconds, CoarseTime n
 
 void FullTracking::forget_first(EntryNumber list) {
     const EntryNumber first = entries_.first(list);
+    ++use_.told;  // that it is over
     by_flow_.erase(entries_[first].flow);
     entries_.erase(first);
     use_.entries = by_flow_.size();

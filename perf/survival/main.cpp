@@ -42,6 +42,7 @@ void print(const std::string& name, const Outcome& outcome, const TableUse& use)
     print(name + "_inserted", use.inserted);
     print(name + "_evicted", use.evicted);
     print(name + "_no_room", use.refused);
+    print(name + "_told", use.told);
 }
 
 void print(const Churn::Counts& counts) {

@@ -17,6 +17,8 @@ lost        its backend could not serve it: no fault of the balancer
 tracked     entries of the flow table that were in use at most, those included that had expired and
             were not swept yet
 evicted     of Tandem: entries of connections of which one packet had been seen, for others
+told        records of flows that another instance would need to go on: of full tracking one when a
+            connection is opened and one when it ends
 no room     flows that Tandem should have remembered and could not. Only with these and evictions
             may it break any
 
@@ -43,7 +45,7 @@ COLUMNS = {"maglev": "Maglev", "full": "full tracking", "tandem": "Tandem",
            "small_full": "full, small", "small_tandem": "Tandem, small"}
 ROWS = {"broken": "broken", "lost": "lost", "opened": "opened", "table_bytes": "flow table, KiB",
         "tracked_peak": "tracked, peak", "inserted": "inserted", "evicted": "evicted",
-        "no_room": "no room"}
+        "no_room": "no room", "told": "told"}
 
 
 def measure(options):
@@ -66,6 +68,8 @@ def measure(options):
     print(f"Tandem tracked {share:.1%} of what full tracking did; at most "
           f"{figures['tandem_unsteady_slots_peak'] / figures['slots']:.1%} of the slots were not "
           f"steady")
+    print(f"Another instance would be told {figures['tandem_told'] / figures['full_told']:.1%} of what "
+          f"it would with full tracking")
     return figures
 
 

@@ -30,6 +30,8 @@ class TandemTracking final : public Balancer {
     KeyedHash hash_;
     tables::FlowTimeouts timeouts_;
     tables::FlowTable flows_;
+    tables::FlowJournal journal_;
+    std::uint64_t told_ = 0;
     tables::SlotUse slot_use_;
     tables::SlotMemory slots_;
     const Tables* tables_ = nullptr;

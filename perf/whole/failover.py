@@ -1,14 +1,21 @@
-"""How long nobody answers when one of two instances dies, and what that breaks.
+"""How long nobody answers when one of two instances dies or leaves, and what that breaks.
 
 A client asks a UDP echo service behind a VIP once a millisecond; two balancers are on its switch, all
 in network namespaces. The gap is the longest time between two questions that were answered. With
 Tandem the backends answer, with keepalived, on the same topology in the same run, the balancer that
 has the address.
   kill_Nms_gap_ms        the active dataplane is killed (SIGKILL), by interval of advertisements
-  keepalived_Nms_gap_ms  the same with keepalived's processes
+  pause_Nms_gap_ms       it is stopped (SIGSTOP), and goes on later
+  link_Nms_gap_ms        its link goes down
+  keepalived_Nms_gap_ms  keepalived's processes are killed, and their machine's port goes down
   stop_lost              questions without an answer around a clean stop of the active dataplane
-  failback_lost          the same when it returns and takes over again
-  broken_connections     of downloads that run while the active dataplane is killed
+  handoff_lost           the same around a handoff and the way back
+  control_lost           the same when control is killed
+  channel_lost           the same when the channel between the two is cut; no role may change
+  failback_lost          the same when an instance returns and takes over again
+  broken_connections     of downloads that run while each of these happens, and while the active
+                         dataplane is killed amid a drain, a return and a change of weights
+  opening_lost           of these, those that were opened within the last 50 ms
   false_switches         takeovers at 30 ms while nothing happens but that both CPUs are busy
 Gaps are medians; with two CPUs for clients, balancers and backends alike, scheduling is part of them.
 Not measured: a NIC, a switch that has to learn, more than one worker.
@@ -17,25 +24,27 @@ import contextlib
 import json
 import os
 import re
+import signal
 import statistics
 import time
 
 import programs
-from client import PYTHON
+from client import PYTHON, Stream
 from downloads import Downloads
 from keepalived import Keepalived
 from lab import SUPPORT, VIP4, Lab, wait_until
 from nginx import start_all
-from tandem import Config, Service, Tandem
+from pair import ROUTER_ID, backend, cut_channel, running, wait_in_step
+from tandem import Service
 
 PROGRAMS = (programs.DATAPLANE, programs.CONTROL)
 RUNS = 15
 WATCH_SECONDS = 600
 INTERVALS_MS = (1000, 100, 30, 10)
-ROUTER_ID = 51
 PORT = 80
 DOWNLOADS = 200
 SETTLE_SECONDS = 0.3
+YOUNG_SECONDS = 0.05  # of connections that may be lost
 
 
 class Pair(Lab):
@@ -52,43 +61,12 @@ def start_echo(node):
     node.start(f"echo-{node.name}", PYTHON, SUPPORT / "echo.py", "--port", str(PORT))
 
 
-class Instance(Tandem):
-    """One of the two."""
-
-    def __init__(self, lab, index, interval_ms):
-        node = lab.balancers[index]
-        backends = [backend.ipv4 for backend in lab.backends]
-        super().__init__(lab, Config(
-            lab.directory / f"{node.name}-{interval_ms}",
-            {"echo": Service(VIP4, backends, protocol="udp"), "web": Service(VIP4, backends)},
-            groups=[{"router_id": ROUTER_ID, "priority": 200 - 100 * index,
-                     "interval": f'"{interval_ms}ms"'}]), node)
-
-    def mark(self):
-        return len(self.dataplane.text()) if self.dataplane else 0
-
-    def wait_role(self, role, since):
-        self.dataplane.wait_for_log(re.compile(rf"group \S+: {role} for IPv4"), since)
-
-    def is_active(self):
-        roles = re.findall(r"group \S+: (\w+) for IPv4", self.dataplane.text())
-        return bool(roles) and roles[-1] == "active"
-
-    def switches(self):
-        return len(re.findall(r": active for IPv4", self.dataplane.text()))
-
-
 @contextlib.contextmanager
 def pair_of_tandems(lab, interval_ms):
-    first, second = Instance(lab, 0, interval_ms), Instance(lab, 1, interval_ms)
-    for instance in (first, second):  # one key for both, or their tables differ
-        (instance.directory / "state").mkdir(parents=True)
-        (instance.directory / "state" / "hash_key").write_bytes(bytes(range(16)))
-    with first, second:
-        first.wait_role("active", 0)
-        wait_until(lambda: not second.is_active(), "the lower one has given way")
-        first.wait_serving(VIP4, lab.backends)
-        yield first, second
+    backends = [node.ipv4 for node in lab.backends]
+    services = {"echo": Service(VIP4, backends, protocol="udp"), "web": Service(VIP4, backends, on_down="keep")}
+    with running(lab, f"{interval_ms}ms", services) as both:
+        yield both
 
 
 class Probe:
@@ -112,18 +90,122 @@ class Probe:
             self.result = json.loads(self.process.text())
 
 
-def leave_and_return(lab, first, second, leave):
-    """What the probe saw when the active one left, and when it came back."""
-    with Probe(lab) as gone:
-        since = second.mark()
-        leave()
-        second.wait_role("active", since)
-    since, other = first.mark(), second.mark()
-    with Probe(lab) as back:
-        first.start_dataplane()
-        first.wait_role("active", since)
-        second.wait_role("backup", other)
-    return gone.result, back.result
+class Scenario:
+    """Something that happens to the active one, and how it ends."""
+
+    def __init__(self, first, second):
+        self.first, self.second = first, second
+
+    def strike(self):
+        pass
+
+    def mend(self):
+        pass
+
+    def lost(self):
+        """Questions lost while it happens and while it ends; no role is to change."""
+        with Probe(self.first.lab) as probe:
+            self.strike()
+            time.sleep(SETTLE_SECONDS)
+            self.mend()
+        return probe.result["lost"]
+
+    def leave(self):
+        """What the probe saw until the other one had taken over."""
+        with Probe(self.first.lab) as gone:
+            since = self.second.mark()
+            self.strike()
+            self.second.wait_role("active", since)
+        return gone.result
+
+    def come_back(self):
+        """What the probe saw when the first one came back."""
+        since, other = self.first.mark(), self.second.mark()
+        with Probe(self.first.lab) as back:
+            self.mend()
+            self.first.wait_role("active", since, seconds=60)
+            self.second.wait_role("backup", other)
+        wait_in_step(self.first, self.second)
+        return back.result
+
+
+class Killed(Scenario):
+    def strike(self):
+        self.first.dataplane.kill()
+
+    def mend(self):
+        self.first.start_dataplane()
+
+
+class Stopped(Killed):
+    def strike(self):
+        self.first.dataplane.stop()
+
+
+class Paused(Scenario):
+    def strike(self):
+        self.first.dataplane.signal(signal.SIGSTOP)
+
+    def mend(self):
+        self.first.dataplane.signal(signal.SIGCONT)
+
+
+class Unplugged(Scenario):
+    def strike(self):
+        self.first.lab.switch.ip(f"link set {self.first.node.name} down")
+
+    def mend(self):
+        self.first.lab.switch.ip(f"link set {self.first.node.name} up")
+
+
+class HandedOff(Scenario):
+    def strike(self):
+        assert self.first.ask(do="handoff")["ok"]
+
+    def mend(self):
+        assert self.first.ask(do="take_back")["ok"]
+
+
+class ControlKilled(Scenario):
+    def strike(self):
+        self.first.control.kill()
+
+    def mend(self):
+        self.first.start_control()
+
+
+class ChannelCut(Scenario):
+    def strike(self):
+        self.cut = contextlib.ExitStack()
+        self.cut.enter_context(cut_channel(self.first, self.second))
+        time.sleep(1)
+
+    def mend(self):
+        self.cut.close()
+
+
+class KilledAmidChanges(Killed):
+    """While a backend drains, another returns and a third one's weight is another, in one of the two
+    only: what the other one has is then not what the first one did."""
+
+    def strike(self):
+        nodes = self.first.lab.backends
+        since = len(self.first.control.text())
+        self.first.lab.nginx[1].set_healthy(False)
+        self.first.control.wait_for_log(re.compile(rf"{re.escape(nodes[1].ipv4)}:80 is down"), since)
+        self.first.change_pool(backend(nodes[0], state='"drain"'), nodes[1].ipv4,
+                               backend(nodes[2], weight=40))
+        self.later = Downloads(self.first.lab, DOWNLOADS // 2)
+        self.first.lab.nginx[1].set_healthy(True)
+        self.first.control.wait_for_log(re.compile(rf"{re.escape(nodes[1].ipv4)}:80 is up"), since)
+        self.opened = time.monotonic()
+        super().strike()
+
+    def mend(self):
+        self.second.change_pool(backend(self.first.lab.backends[0], state='"drain"'),
+                                self.first.lab.backends[1].ipv4,
+                                backend(self.first.lab.backends[2], weight=40))
+        super().mend()
 
 
 def keepalived_gaps(lab, interval_ms, runs):
@@ -148,16 +230,31 @@ def keepalived_gaps(lab, interval_ms, runs):
     return gaps
 
 
-def broken_downloads(lab, first, second):
+def broken_downloads(scenario):
+    """Of downloads under way while it happens; and of those opened just before."""
+    lab = scenario.first.lab
     downloads = Downloads(lab, DOWNLOADS)
-    since = second.mark()
-    first.dataplane.kill()
-    second.wait_role("active", since)
-    broken = downloads.broken()
-    since = first.mark()
-    first.start_dataplane()
-    first.wait_role("active", since)
-    return len(broken)
+    young = 0
+    is_struck = isinstance(scenario, KilledAmidChanges)
+    with Stream(lab, VIP4, rate=100) if is_struck else contextlib.nullcontext() as stream:
+        scenario.strike()
+        if not isinstance(scenario, (ControlKilled, ChannelCut)):
+            wait_until(scenario.second.is_active, "the other one has taken over")
+        if is_struck:
+            time.sleep(1)
+            failed = stream.results().failed
+            young = sum(0 <= scenario.opened - result["start"] < YOUNG_SECONDS for result in failed)
+    broken = len(downloads.broken())
+    if is_struck:
+        broken += len(scenario.later.broken())
+    since = scenario.first.mark()
+    scenario.mend()
+    if isinstance(scenario, (ControlKilled, ChannelCut)):
+        wait_until(scenario.first.is_active, "the first one is active")
+    else:
+        scenario.first.wait_role("active", since, seconds=60)
+    wait_in_step(scenario.first, scenario.second)
+    return broken, young
 
 
 def false_switches(lab, seconds):
@@ -180,37 +277,68 @@ def row(name, values, unit="ms"):
           flush=True)
 
 
+def name_of(kind, interval_ms):
+    return f"{kind}_{interval_ms}ms_gap_ms".replace("1000ms", "1s")
+
+
+def measure_interval(interval_ms, runs, figures, failback):
+    """Gaps of what cannot be planned, and that nothing is lost by what can."""
+    with Pair(backends=3, balancers=2) as lab, pair_of_tandems(lab, interval_ms) as both:
+        for kind, scenario in (("kill", Killed(*both)), ("pause", Paused(*both)),
+                               ("link", Unplugged(*both))):
+            gaps = []
+            for _ in range(runs):
+                gaps.append(scenario.leave()["gap_ms"])
+                failback.append(scenario.come_back()["lost"])
+            figures[name_of(kind, interval_ms)] = statistics.median(gaps)
+            row(f"{kind}, {interval_ms} ms", gaps)
+        for kind, scenario in (("stop", Stopped(*both)), ("handoff", HandedOff(*both))):
+            lost = []
+            for _ in range(runs):
+                lost.append(scenario.leave()["lost"])
+                failback.append(scenario.come_back()["lost"])
+            figures[f"{kind}_lost"] = figures.get(f"{kind}_lost", 0) + sum(lost)
+            row(f"{kind}, {interval_ms} ms", lost, "lost")
+        switches = sum(instance.switches() for instance in both)
+        for kind, scenario in (("control", ControlKilled(*both)), ("channel", ChannelCut(*both))):
+            lost = [scenario.lost() for _ in range(runs)]
+            figures[f"{kind}_lost"] = figures.get(f"{kind}_lost", 0) + sum(lost)
+            row(f"{kind}, {interval_ms} ms", lost, "lost")
+        changed = sum(instance.switches() for instance in both) - switches
+        figures["needless_switches"] = figures.get("needless_switches", 0) + changed
+
+
+def measure_downloads(figures):
+    """Of long downloads, one run of each scenario."""
+    figures["broken_connections"] = 0
+    with Pair(backends=3, balancers=2) as lab, pair_of_tandems(lab, 30) as both:
+        for kind in (Killed, Paused, Unplugged, Stopped, HandedOff, ControlKilled, ChannelCut,
+                     KilledAmidChanges):
+            broken, young = broken_downloads(kind(*both))
+            figures["broken_connections"] += broken
+            figures["opening_lost"] = figures.get("opening_lost", 0) + young
+            row(f"of {DOWNLOADS} downloads, {kind.__name__}", [broken], "broken")
+
+
+def measure_keepalived(interval_ms, runs, figures):
+    with Pair(backends=0, balancers=2) as lab:
+        for node in lab.balancers:
+            start_echo(node)
+        gaps = keepalived_gaps(lab, interval_ms, runs)
+        figures[name_of("keepalived", interval_ms)] = statistics.median(gaps)
+        row(f"keepalived, {interval_ms} ms", gaps)
+
+
 def measure(arguments):
     runs = arguments.runs or RUNS
     print(f"{'':28} {'median':>9} {'min':>9} {'max':>9}   of {runs} runs")
     figures, failback = {}, []
     for interval_ms in INTERVALS_MS:
-        with Pair(backends=2, balancers=2) as lab:
-            with pair_of_tandems(lab, interval_ms) as (first, second):
-                kills = [leave_and_return(lab, first, second, lambda: first.dataplane.kill())
-                         for _ in range(runs)]
-                gaps = [gone["gap_ms"] for gone, _ in kills]
-                failback += [back["lost"] for _, back in kills]
-                figures[f"kill_{interval_ms}ms_gap_ms".replace("1000ms", "1s")] = (
-                    statistics.median(gaps))
-                row(f"killed, {interval_ms} ms", gaps)
-                if interval_ms == 30:
-                    stops = [leave_and_return(lab, first, second, lambda: first.dataplane.stop())
-                             for _ in range(runs)]
-                    figures["stop_lost"] = sum(gone["lost"] for gone, _ in stops)
-                    failback += [back["lost"] for _, back in stops]
-                    row("clean stop", [gone["lost"] for gone, _ in stops], "lost")
-                    figures["broken_connections"] = broken_downloads(lab, first, second)
-                    row(f"of {DOWNLOADS} downloads", [figures["broken_connections"]], "broken")
-        with Pair(backends=0, balancers=2) as lab:
-            for node in lab.balancers:
-                start_echo(node)
-            gaps = keepalived_gaps(lab, interval_ms, runs)
-            figures[f"keepalived_{interval_ms}ms_gap_ms".replace("1000ms", "1s")] = (
-                statistics.median(gaps))
-            row(f"keepalived, {interval_ms} ms", gaps)
+        measure_interval(interval_ms, runs, figures, failback)
+        measure_keepalived(interval_ms, runs, figures)
     figures["failback_lost"] = sum(failback)
     row("return", failback, "lost")
+    measure_downloads(figures)
     with Pair(backends=2, balancers=2) as lab:
         figures["false_switches"] = false_switches(lab, arguments.watch)
     row(f"switches in {arguments.watch:.0f} s", [figures["false_switches"]], "")

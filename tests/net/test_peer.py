@@ -52,6 +52,25 @@ def wait_alive(*instances):
         wait_until(lambda: state(each)["alive"] == 1, "the peer is alive")
 
 
+def test_with_two_paths_the_loss_of_either_is_no_silence(lab):
+    for index, node in enumerate(lab.balancers):
+        node.ip(f"addr add 10.99.0.{index + 1}/24 dev eth0")
+    paths = lambda own: {"peer": f'["{lab.balancers[1 - own].ipv4}", "10.99.0.{2 - own}"]',
+                         "local": f'["{lab.balancers[own].ipv4}", "10.99.0.{1 + own}"]'}
+    with (instance(lab, 0, advert_interval="1s", phi=12, **paths(0)) as first,
+          instance(lab, 1, advert_interval="1s", phi=12, **paths(1)) as second):
+        wait_alive(first, second)
+        for lost in (f"{lab.balancers[0].ipv4}/32", "10.99.0.1/32"):
+            lab.balancers[1].run("ip", "route", "add", "blackhole", lost)
+            heard = state(first)["heard"]
+            wait_until(lambda: state(first)["heard"] > heard + 50, "heartbeats by the other path")
+            # Records come by the path that is left, too.
+            told = state(first)["tellings"]
+            lab.balancers[1].run("ip", "route", "del", "blackhole", lost)
+            assert told > 0 and state(first)["deaths"] == state(second)["deaths"] == 0
+        assert state(first)["has_told_all"] == state(second)["caught_up"] == 1
+
+
 def test_instances_hear_each_other_and_notice_a_death_and_a_return(lab):
     with instance(lab, 0) as first, instance(lab, 1) as second:
         wait_alive(first, second)

@@ -1,16 +1,13 @@
 """One of two instances goes on for the other: what both have, what only the other one knew, and
 without a connection broken."""
-import dataclasses
-import json
 import re
-import subprocess
 
 import client
 import nginx
 import pytest
 from downloads import Downloads
 from lab import VIP4, Lab, wait_until
-from tandem import CONTROL, Config, Service, Tandem, endpoint
+from pair import backend, running
 
 
 @pytest.fixture
@@ -20,63 +17,8 @@ def lab():
         yield built
 
 
-class Instance(Tandem):
-    """One of the two. The first has the higher priority."""
-
-    def __init__(self, lab, index, interval="100ms"):
-        node, other = lab.balancers[index], lab.balancers[1 - index]
-        directory = lab.directory / node.name
-        directory.mkdir()
-        key_file = directory / "pair.key"
-        key_file.write_text("1" * 64 + "\n")
-        key_file.chmod(0o600)
-        config = Config(directory, {"web": Service(VIP4, [n.ipv4 for n in lab.backends])},
-                        groups=[{"router_id": 51, "priority": 200 - 100 * index,
-                                 "interval": f'"{interval}"'}],
-                        pair={"peer": f'"{other.ipv4}"', "local": f'"{node.ipv4}"',
-                              "key_file": f'"{key_file}"', "dead_after": '"300ms"'})
-        super().__init__(lab, config, node)
-
-    def peer(self):
-        return self.telemetry("/tandem/peer")
-
-    def mark(self):
-        return len(self.dataplane.text())
-
-    def wait_role(self, role, since=0):
-        self.dataplane.wait_for_log(re.compile(rf"group \S+: {role} for IPv4"), since)
-
-    def change_pool(self, *backends):
-        """Reloads with these backends, and waits for the new table if there is who takes it."""
-        service = dataclasses.replace(self.config.services["web"], backends=list(backends))
-        self.config = dataclasses.replace(self.config, services={"web": service})
-        since = self.reload(self.config)
-        self.control.wait_for_log(re.compile(r"reload: .* applied"), since)
-        if self.dataplane.running:
-            self.control.wait_for_log(re.compile(r"slots move"), since)
-
-
-def backend(node, **keys):
-    words = [f'address = "{endpoint(node.ipv4)}"', *(f"{key} = {value}" for key, value in keys.items())]
-    return "{ " + ", ".join(words) + " }"
-
-
-def wait_in_step(first, second):
-    for each in (first, second):
-        wait_until(lambda: each.peer()["caught_up"] == 1 and each.peer()["has_told_all"] == 1,
-                   f"{each.node.name} is in step with its peer")
-
-
-def start(lab, first, second):
-    first.wait_role("active")
-    second.wait_role("backup")
-    wait_in_step(first, second)
-    first.wait_serving(VIP4, lab.backends)
-
-
 def test_a_killed_instances_downloads_go_on_where_the_tables_differ(lab):
-    with Instance(lab, 0) as first, Instance(lab, 1) as second:
-        start(lab, first, second)
+    with running(lab) as (first, second):
         older = Downloads(lab, 60)
         # Of the first alone: so its table is not the other one's, and what moved is remembered.
         first.change_pool(backend(lab.backends[0], state='"drain"'), lab.backends[1].ipv4,
@@ -104,8 +46,7 @@ def test_a_killed_instances_downloads_go_on_where_the_tables_differ(lab):
 
 
 def test_who_returns_waits_until_it_is_in_step_and_breaks_nothing(lab):
-    with Instance(lab, 0) as first, Instance(lab, 1) as second:
-        start(lab, first, second)
+    with running(lab) as (first, second):
         since = second.mark()
         first.dataplane.kill()
         second.wait_role("active", since)
@@ -122,44 +63,33 @@ def test_who_returns_waits_until_it_is_in_step_and_breaks_nothing(lab):
         assert not downloads.broken()
 
 
-def ask(tandem, **question):
-    """What control answers to an operator."""
-    argv = tandem.node.argv(CONTROL, "--ask", json.dumps(question), "--config", tandem.file)
-    done = subprocess.run([str(word) for word in argv], capture_output=True, text=True)
-    answer = json.loads(done.stdout)
-    assert (done.returncode == 0) == answer["ok"]
-    return answer
-
-
 def test_a_group_is_handed_off_and_taken_back_without_a_packet_lost(lab):
-    with Instance(lab, 0, "1s") as first, Instance(lab, 1, "1s") as second:
-        start(lab, first, second)
+    with running(lab, "1s") as (first, second):
         downloads = Downloads(lab, 60)
         with client.Stream(lab, VIP4, rate=200) as stream:
             for away, back in (("handoff", "take_back"), ("handoff", "take_back")):
                 since = second.mark()
-                assert ask(first, do=away)["ok"]
+                assert first.ask(do=away)["ok"]
                 second.wait_role("active", since)
                 seen = len(stream.results())
                 wait_until(lambda: len(stream.results()) > seen + 100, "requests meanwhile")
                 since = second.mark()
-                assert ask(first, do=back)["ok"]
+                assert first.ask(do=back)["ok"]
                 second.wait_role("backup", since)
                 seen = len(stream.results())
                 wait_until(lambda: len(stream.results()) > seen + 100, "requests afterwards")
             assert not stream.results().failed
         assert not downloads.broken()
         # What is not active cannot be handed off, and there is one peer only.
-        refused = ask(second, do="handoff")
+        refused = second.ask(do="handoff")
         assert not refused["ok"] and "no group is active" in refused["error"]
 
 
 def test_a_drill_measures_the_gap(lab):
-    with Instance(lab, 0) as first, Instance(lab, 1) as second:
-        start(lab, first, second)
-        soft = ask(first, do="drill")
+    with running(lab) as (first, second):
+        soft = first.ask(do="drill")
         assert soft["ok"] and soft["gap_ms"] == 0, soft
-        hard = ask(first, do="drill", hard=True)
+        hard = first.ask(do="drill", hard=True)
         # Three intervals and the skew, and a busy machine.
         assert hard["ok"] and 200 < hard["gap_ms"] < 1000, hard
         assert first.peer()["drills"] == 2
@@ -167,8 +97,7 @@ def test_a_drill_measures_the_gap(lab):
 
 
 def test_a_clean_stop_loses_no_packet_however_long_the_interval(lab):
-    with Instance(lab, 0, "1s") as first, Instance(lab, 1, "1s") as second:
-        start(lab, first, second)
+    with running(lab, "1s") as (first, second):
         downloads = Downloads(lab, 60)
         with client.Stream(lab, VIP4, rate=200) as stream:
             since = second.mark()

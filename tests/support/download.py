@@ -1,6 +1,7 @@
 """Many long downloads at once, each on a connection of its own. Runs on the lab's client.
 
-Prints one JSON line per download, as it ends: {"sha256": HEX} or {"error": TEXT}.
+Prints one JSON line per download as it begins, {"begun": true}, and one as it ends: {"sha256": HEX}
+or {"error": TEXT}.
 """
 import argparse
 import asyncio
@@ -16,6 +17,7 @@ async def download(options):
         head = await reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200 "):
             raise ConnectionError(f"answer {head[:60]!r}")
+        print(json.dumps({"begun": True}), flush=True)
         while data := await reader.read(1 << 16):
             digest.update(data)
     finally:

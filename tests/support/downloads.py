@@ -11,14 +11,18 @@ class Downloads:
 
     def __init__(self, lab, count, path="/brisk"):
         self.lab, self.count = lab, count
-        before = connections(lab)
         self.process = lab.client.start(f"downloads{len(lab.processes)}", client.PYTHON,
                                         SUPPORT / "download.py", VIP4, "--path", path,
                                         "--count", str(count))
-        wait_until(lambda: connections(lab) >= before + count, "all downloads under way", 60)
+        wait_until(lambda: sum("begun" in line for line in self.lines()) == count,
+                   "all downloads under way", 60)
+
+    def lines(self):
+        return [json.loads(line) for line in self.process.text().splitlines(keepends=True)
+                if line.endswith("\n")]
 
     def ended(self):
-        return [json.loads(line) for line in self.process.text().splitlines()]
+        return [line for line in self.lines() if "begun" not in line]
 
     def broken(self):
         """Waits for the end of all. Those that did not end as they should."""

@@ -37,13 +37,14 @@ TEST(PairSection, TakesEveryKey) {
     const Pair pair = pair_of(
         "peer = [\"10.9.0.2\", \"fd00::2\"]\nlocal = [\"10.9.0.1\", \"fd00::1\"]\nport = 1\n"
         "key_file = \"/k\"\ninterval = \"100ms\"\ndead_after = \"1s\"\nagreement = \"any\"\n"
-        "sync_timeout = \"10m\"\n");
+        "sync_timeout = \"10m\"\nphi = 8\n");
     EXPECT_EQ(pair.peers[1], *IpAddress::parse("fd00::2"));
     EXPECT_EQ(pair.locals[0], *IpAddress::parse("10.9.0.1"));
     EXPECT_EQ(pair.port, 1);
     EXPECT_EQ(pair.key_file, "/k");
     EXPECT_EQ(pair.interval, milliseconds{100});
     EXPECT_EQ(pair.dead_after, milliseconds{1000});
+    EXPECT_EQ(pair.phi, 8);
     EXPECT_EQ(pair.agreement, Agreement::kAny);
     EXPECT_EQ(pair.sync_timeout, std::chrono::minutes{10});
 }

@@ -105,5 +105,14 @@ TEST(TableKey, IsKeptIfThePeerHasTheSameOrHasNotSaid) {
     EXPECT_FALSE(is_to_be_adopted({.key = {{0}}, .born_ms = 0}, ours));
 }
 
+TEST(HashKeyOfThePair, IsThatOfTheOneThatServesWhateverTheirAges) {
+    const plan::TableKey old_key{.key = {{1}}, .born_ms = 1};
+    const plan::TableKey new_key{.key = {{2}}, .born_ms = 2};
+    EXPECT_TRUE(is_to_be_adopted(new_key, old_key, tables::KeyHolds::kPeers));
+    EXPECT_FALSE(is_to_be_adopted(old_key, new_key, tables::KeyHolds::kOurs));
+    EXPECT_FALSE(is_to_be_adopted({.key = {{3}}, .born_ms = 0}, old_key, tables::KeyHolds::kPeers))
+        << "not heard yet";
+}
+
 }  // namespace
 }  // namespace tandem

@@ -1,0 +1,93 @@
+"""What the channel between two instances carries: at rest next to nothing, in a transition what has
+moved.
+
+Two instances in network namespaces; FLOWS TCP connections are opened through the active one (a SYN
+and an acknowledgement of each, from addresses that nobody has) while its pool is at rest, and others
+while about a hundredth of its slots are in transition. Compared with what telling of every flow would
+take: a record when it is established and one when it ends.
+  steady_bytes           of records and what carries them, while connections were opened at rest
+  transition_bytes       the same while slots were in transition
+  full_bytes             what full replication would have taken for as many
+  transition_percent     of the second in the third
+  moved_percent          of the slots that were in transition
+  heartbeat_bytes_per_s  what is said in any case, without IP and UDP headers, one path
+Not measured: a million a second; it is a count per connection, whatever the rate.
+"""
+import re
+import time
+
+import programs
+import client
+from lab import SUPPORT, VIP4, Lab, wait_until
+from nginx import start_all
+from pair import backend, running
+from tandem import Service
+
+PROGRAMS = (programs.DATAPLANE, programs.CONTROL)
+FLOWS = 40_000
+FLOW_RECORD_BYTES = 12 + 1   # pair/record.h, with its length
+END_RECORD_BYTES = 9 + 1
+SYN, ACK = 0x02, 0x10
+WATCH_SECONDS = 3
+
+
+def open_flows(lab, active, port):
+    for flags in (SYN, ACK):
+        lab.client.run(client.PYTHON, SUPPORT / "flood.py", VIP4, active.node.mac(), "--flags",
+                       str(flags), "--count", str(FLOWS), "--port", str(port))
+
+
+def measure(_arguments):
+    with Lab(backends=3, balancers=2) as lab:
+        start_all(lab)
+        backends = [backend(node, weight=100) for node in lab.backends]
+        service = Service(VIP4, backends, settings={"flow_budget": '"100%"'})
+        with running(lab, "1s", {"web": service}) as (first, second):
+            wait_until(lambda: first.peer()["stream_bytes"] > 0, "a telling")
+            carried = lambda: first.peer()["stream_bytes"]
+            at_rest(first, lab)
+            figures = {}
+            beats = first.peer()["sent"]
+            time.sleep(WATCH_SECONDS)
+            heartbeats = (first.peer()["sent"] - beats) / WATCH_SECONDS
+            figures["heartbeat_bytes_per_s"] = heartbeats * HEARTBEAT_BYTES
+            before = carried()
+            open_flows(lab, first, 80)
+            figures["steady_bytes"] = carried() - before
+            # One weight of three, by 4 %: about a hundredth of the slots moves.
+            since = len(first.control.text())
+            first.change_pool(backend(lab.backends[0], weight=96), backends[1], backends[2])
+            moved, slots = map(int, re.search(r"(\d+) of (\d+) slots move",
+                                              first.control.text()[since:]).groups())
+            figures["moved_percent"] = 100 * moved / slots
+            before = carried()
+            open_flows(lab, first, 80)
+            figures["transition_bytes"] = settled(carried) - before
+            figures["full_bytes"] = FLOWS * (FLOW_RECORD_BYTES + END_RECORD_BYTES)
+            figures["transition_percent"] = (
+                100 * figures["transition_bytes"] / figures["full_bytes"])
+    for name, value in figures.items():
+        print(f"{name:24} {value:12.1f}")
+    return figures
+
+
+HEARTBEAT_BYTES = 12 + 16 + 40 + 3 + 16 + 15  # envelope, tag, heartbeat, a pool's digest, acknowledgement
+
+
+def at_rest(tandem, lab):
+    """The backends came one by one, which was a change of the pool."""
+    def looks_up_nothing():
+        before = tandem.flows()["lookups"]
+        client.requests(lab, VIP4, 50)
+        return tandem.flows()["lookups"] == before
+    wait_until(looks_up_nothing, "a pool at rest", 60)
+
+
+def settled(value):
+    """Once it has not grown for a while."""
+    last = value()
+    while True:
+        time.sleep(0.5)
+        if value() == last:
+            return last
+        last = value()
