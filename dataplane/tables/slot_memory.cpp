@@ -1,6 +1,7 @@
 #include "dataplane/tables/slot_memory.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace tandem::tables {
@@ -17,12 +18,8 @@ bool is_over(CoarseTime since, CoarseTime span, CoarseTime now) {
 }
 
 /// Whether any of these slots points elsewhere: nearly none does.
-bool any_differs(std::span<const Slot> slots, std::span<const BackendIndex> owners) {
-    unsigned difference = 0;
-    for (std::size_t i = 0; i < slots.size(); ++i) {
-        difference |= static_cast<unsigned>(slots[i].owner ^ owners[i]);
-    }
-    return difference != 0;
+bool any_differs(std::span<const BackendIndex> before, std::span<const BackendIndex> now) {
+    return std::memcmp(before.data(), now.data(), before.size_bytes()) != 0;
 }
 
 }  // namespace
@@ -30,6 +27,8 @@ bool any_differs(std::span<const Slot> slots, std::span<const BackendIndex> owne
 void SlotMemory::recover(std::span<const Slot> slots, std::span<const CoarseTime> changed_at,
                          std::span<const EarlierOwner> earlier) {
     slots_.assign(slots.begin(), slots.end());
+    owners_.resize(slots_.size());
+    std::ranges::transform(slots_, owners_.begin(), &Slot::owner);
     changed_at_.assign(changed_at.begin(), changed_at.end());
     changed_at_.resize(slots_.size());
     earlier_.assign(earlier.begin(), earlier.end());
@@ -55,8 +54,8 @@ std::size_t SlotMemory::update(std::span<const BackendIndex> owners, CoarseTime 
     const std::size_t in_transition_before = in_transition_;
     for (std::size_t first = 0; first < owners.size(); first += kSlotsAtOnce) {
         const std::size_t end = std::min(first + kSlotsAtOnce, owners.size());
-        const std::span<const Slot> slots = std::span(slots_).subspan(first, end - first);
-        if (!any_differs(slots, owners.subspan(first, end - first))) [[likely]]
+        const std::span<const BackendIndex> before = std::span(owners_).subspan(first, end - first);
+        if (!any_differs(before, owners.subspan(first, end - first))) [[likely]]
             continue;
         for (std::size_t slot = first; slot < end; ++slot) {
             if (slots_[slot].owner == owners[slot]) continue;
@@ -75,6 +74,7 @@ void SlotMemory::point(std::uint32_t index, BackendIndex owner, CoarseTime now) 
     // Nobody's flows need no memory: there are none.
     const bool is_first = slot == Slot{};
     const BackendIndex before = std::exchange(slot.owner, owner);
+    owners_[index] = owner;
     if (is_first) return;
     const bool is_noted = slot.is_in_transition() && changed_at_[index] == now;
     if (!slot.is_in_transition()) {
@@ -100,6 +100,7 @@ std::size_t SlotMemory::replace(std::span<const BackendIndex> owners, CoarseTime
         if (has_served) changes_.push_back({now, static_cast<std::uint32_t>(slots_.size())});
         slots_.push_back({owner, steady});
     }
+    owners_.assign(owners.begin(), owners.end());
     changed_at_.assign(owners.size(), now);
     in_transition_ = by_hash_ = changes_.size();
     return owners.size();

@@ -94,6 +94,7 @@ class SlotMemory {
     void end_transition(std::uint32_t slot, std::uint16_t steady);
 
     std::vector<Slot> slots_;
+    std::vector<BackendIndex> owners_;  ///< of slots_, close together: to be compared at once
     std::vector<CoarseTime> changed_at_;
     std::vector<EarlierOwner> earlier_;
     std::deque<Change> changes_;  ///< the oldest first; outdated where the slot changed again

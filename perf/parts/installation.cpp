@@ -70,7 +70,7 @@ Installation::Installation(std::uint32_t backends, std::uint32_t slots)
     : plan_region_(new_region(RegionKind::kPlan, 0)),
       live_region_(new_live_region()),
       config_(config_of(backends, slots)),
-      planner_(kKey),
+      planner_({.key = kKey, .born_ms = 1}),
       control_(std::move(
           PlanRegion::map({copy_of(plan_region_.fd()), copy_of(live_region_.fd()), {}}).value())),
       plan_reader_(plan_region_.header().generations, fixed_of(live_region_).plan_reader),
@@ -117,8 +117,8 @@ void Installation::adopt() {
 
 void Installation::settle() {
     now_ += 2 * kHold;
-    merger_.settle(now_, 0, [](std::uint64_t, std::uint32_t) { return CoarseTime{0}; });
-    CHECK(merger_.in_transition() == 0);
+    merger_.slots().settle(now_, 0, [](std::uint64_t, std::uint32_t) { return CoarseTime{0}; });
+    CHECK(merger_.slots().in_transition() == 0);
 }
 
 }  // namespace tandem::perf
