@@ -215,7 +215,7 @@ TEST_F(PairedTablesTest, AKeyThatThePeerOffersIsShownAsItLiesInMemoryAndOnce) {
         offered.key.bytes[i] = static_cast<std::uint8_t>(i + 1);
     }
     offered.born_ms = 987;
-    paired_.note_key(offered);
+    paired_.note_key(offered, /*peer_answers=*/false);
     const std::uint64_t before = views().serial;
     paired_.step(kPairedSince);
     EXPECT_GT(views().serial, before) << "though nothing is known of the peer yet";
@@ -228,13 +228,26 @@ TEST_F(PairedTablesTest, AKeyThatThePeerOffersIsShownAsItLiesInMemoryAndOnce) {
     EXPECT_EQ(views().hash_key_born_ms, 987U);
 
     const std::uint64_t shown = views().serial;
-    paired_.note_key(offered);
+    paired_.note_key(offered, /*peer_answers=*/false);
     paired_.step(kPairedSince);
     EXPECT_EQ(views().serial, shown) << "it is known";
     offered.born_ms = 986;
-    paired_.note_key(offered);
+    paired_.note_key(offered, /*peer_answers=*/false);
     paired_.step(kPairedSince);
     EXPECT_GT(views().serial, shown);
+}
+
+TEST_F(PairedTablesTest, TheKeyOfTheOneThatAnswersAloneHolds) {
+    follow(paired_plan());
+    const pair::OfferedKey offered{.key = {{7}}, .born_ms = 1};
+    for (const std::uint8_t group : {std::uint8_t{3}, std::uint8_t{5}}) {
+        for (const bool is_v4 : {true, false}) fixed_->roles.set_silent(group, is_v4, true);
+    }
+    paired_.follow_roles(kPairedSince);
+    paired_.note_key(offered, /*peer_answers=*/true);
+    EXPECT_EQ(views().hash_key_holds, tables::KeyHolds::kPeers);
+    paired_.note_key(offered, /*peer_answers=*/false);
+    EXPECT_EQ(views().hash_key_holds, tables::KeyHolds::kOlder);
 }
 
 TEST_F(PairedTablesTest, OffersThePlansKey) {
