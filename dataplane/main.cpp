@@ -111,7 +111,7 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
     if (config.pair) {
         Result<PeerLink> link = PeerLink::open(*config.pair, shared.fixed().peer);
         if (!link) return link.error();
-        paired.emplace(shared.flows(), shared.fixed(), config.flows.per_worker);
+        paired.emplace(shared.flows(), shared.fixed());
         peer.emplace(MainCore::Peer{std::move(link.value()), *paired, config.pair->sync_timeout});
     }
     MainCore main_core(shared, ports.value(),

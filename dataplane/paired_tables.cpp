@@ -14,14 +14,17 @@ std::vector<tables::FlowJournal*> all_of(std::deque<tables::FlowJournal>& journa
     return all;
 }
 
+/// As many as workers find room for, not only as many as there were to be: one that is lost keeps
+/// this instance from being in step. From seven eighths on workers refuse some.
+std::size_t room_of(const tables::FlowMemory& flows) {
+    return std::size_t{flows.workers()} * flows.buckets_per_worker() * tables::FlowBucket::kPlaces *
+           7 / 8;
+}
+
 }  // namespace
 
-PairedTables::PairedTables(tables::FlowMemory& flows, tables::LiveFixed& fixed,
-                           std::uint64_t flows_per_worker)
-    : flows_(&flows),
-      fixed_(&fixed),
-      peer_flows_(flows_per_worker * flows.workers()),
-      journals_(flows.workers()) {
+PairedTables::PairedTables(tables::FlowMemory& flows, tables::LiveFixed& fixed)
+    : flows_(&flows), fixed_(&fixed), peer_flows_(room_of(flows)), journals_(flows.workers()) {
     fixed_->peer_views.is_known.store(false, std::memory_order_relaxed);
 }
 

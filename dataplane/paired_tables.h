@@ -23,8 +23,7 @@ namespace tandem {
 class PairedTables {
   public:
     /// Room for as many flows of the peer's as this instance's own.
-    PairedTables(tables::FlowMemory& flows, tables::LiveFixed& fixed,
-                 std::uint64_t flows_per_worker);
+    PairedTables(tables::FlowMemory& flows, tables::LiveFixed& fixed);
 
     [[nodiscard]] pipeline::PairedFlows of_worker(std::size_t worker) {
         return {.peers = &peer_flows_, .journal = &journals_[worker]};

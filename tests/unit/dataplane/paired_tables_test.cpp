@@ -100,7 +100,7 @@ class PairedTablesTest : public testing::Test {
         std::move(tables::FlowMemory::create(kPairedWorkers, 1000, tables::Pages::kNormal).value());
     std::unique_ptr<tables::LiveFixed> fixed_ = std::make_unique<tables::LiveFixed>();
     tables::SlotTables slots_;
-    PairedTables paired_{memory_, *fixed_, 1000};
+    PairedTables paired_{memory_, *fixed_};
     pair::Routers::Numbers numbers_{};
     std::uint64_t key_id_ = 0;
     std::uint64_t said_ = 0;
@@ -108,7 +108,7 @@ class PairedTablesTest : public testing::Test {
 
 TEST_F(PairedTablesTest, WhatAnEarlierProcessHeardOfThePeerIsKnownNoMore) {
     fixed_->peer_views.is_known = true;
-    const PairedTables paired(memory_, *fixed_, 1000);
+    const PairedTables paired(memory_, *fixed_);
     EXPECT_FALSE(views().is_known);
 }
 
@@ -254,6 +254,22 @@ TEST_F(PairedTablesTest, OffersThePlansKey) {
     const tables::PlanContent plan = paired_plan();
     follow(plan);
     EXPECT_EQ(paired_.key(), (pair::OfferedKey{plan.head.hash_key, 1234}));
+}
+
+// Workers' tables are rounded up, and so are those of the peer.
+TEST_F(PairedTablesTest, HasRoomForAllThatWorkersOfAPeerLikeThisOneCanRemember) {
+    follow(paired_plan());
+    peer_appears();
+    const std::size_t most = std::size_t{kPairedWorkers} * memory_.buckets_per_worker() *
+                             tables::FlowBucket::kPlaces * 85 / 100;
+    ASSERT_GT(most, kPairedWorkers * 1000U);
+    for (std::uint64_t i = 1; i <= most; ++i) {
+        peer_says({pair::ToldFlow{tables::flow_identity(i * 0x9e3779b97f4a7c15, 7), 9,
+                                  tables::FlowState::kEstablished}});
+    }
+    peer_says({pair::AllTold{}});
+    EXPECT_EQ(paired_.peers_flows(), most);
+    EXPECT_TRUE(replication().is_caught_up());
 }
 
 TEST_F(PairedTablesTest, CountsThePeersFlowsAlsoByBackend) {

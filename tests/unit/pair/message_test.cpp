@@ -19,6 +19,8 @@ Message drawn(std::mt19937_64& random) {
                     .interval_us = static_cast<std::uint32_t>(random()),
                     .is_fit = random() % 2 == 0,
                     .is_caught_up = random() % 2 == 0,
+                    .answers = random() % 2 == 0,
+                    .has_told_all = random() % 2 == 0,
                     .pools = {},
                     .hash_key = {},
                     .ask = {},
