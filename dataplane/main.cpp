@@ -112,7 +112,8 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
         Result<PeerLink> link = PeerLink::open(*config.pair, shared.fixed().peer);
         if (!link) return link.error();
         paired.emplace(shared.flows(), shared.fixed());
-        peer.emplace(MainCore::Peer{std::move(link.value()), *paired, config.pair->sync_timeout});
+        peer.emplace(MainCore::Peer{std::move(link.value()), *paired,
+                                    pair::PreemptionGate(config.pair->sync_timeout)});
     }
     MainCore main_core(shared, ports.value(),
                        {.timeouts = timeouts, .stall_limit = config.dataplane.stall_limit},

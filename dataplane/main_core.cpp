@@ -146,39 +146,32 @@ void MainCore::step_peer(Instant now, CoarseTime coarse) {
 /// Whoever is not in step takes nothing back: it could not go on with what the peer has. In vain
 /// for too long: loudly.
 void MainCore::judge_preemption(Instant now) {
-    const bool is_in_step = peer_->link.is_in_step(peer_->tables, now);
-    const auto waited = [&] {
-        return std::chrono::duration_cast<std::chrono::milliseconds>(now - *syncing_since_).count();
-    };
-    if (is_in_step) {
-        if (syncing_since_ && (is_syncing_said_ || gives_up_syncing_)) {
-            spdlog::info("peer: in step after {} ms: groups may be taken back from it", waited());
+    using State = pair::PreemptionGate::State;
+    pair::PreemptionGate& gate = peer_->preemption;
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::milliseconds>(gate.waited(now)).count();
+    const bool is_new = gate.judge(peer_->link.is_in_step(peer_->tables, now), now);
+    pair_.allow_preemption(gate.is_open());
+    shared_.fixed().peer.is_syncing.store(gate.state() != State::kInStep,
+                                          std::memory_order_relaxed);
+    if (gate.state() == State::kInStep) {
+        if (std::exchange(is_syncing_said_, false)) {
+            spdlog::info("peer: in step after {} ms: groups may be taken back from it", waited);
         }
-        syncing_since_.reset();
-        is_syncing_said_ = gives_up_syncing_ = false;
-    } else {
-        if (!syncing_since_) syncing_since_ = now;
-        if (!is_syncing_said_ && now - *syncing_since_ >= kSyncingPatience) {
-            spdlog::info("peer: syncing: no group is taken back until in step with it");
-            is_syncing_said_ = true;
-        }
-        if (!gives_up_syncing_ && now - *syncing_since_ >= peer_->sync_timeout) {
-            if (peer_->link.is_peer_alive()) {
-                spdlog::error(
-                    "peer: not in step after {} ms: groups are taken back all the same, and flows "
-                    "that only the peer knows of may break",
-                    waited());
-            } else {
-                spdlog::warn(
-                    "peer: not heard for {} ms: whoever answers for our groups is replaced without "
-                    "it",
-                    waited());
-            }
-            gives_up_syncing_ = true;
-        }
+    } else if (gate.state() == State::kSyncing) {
+        if (is_syncing_said_ || gate.waited(now) < kSyncingPatience) return;
+        spdlog::info("peer: syncing: no group is taken back until in step with it");
+        is_syncing_said_ = true;
+    } else if (is_new && peer_->link.is_peer_alive()) {
+        spdlog::error(
+            "peer: not in step after {} ms: groups are taken back all the same, and flows that "
+            "only the peer knows of may break",
+            waited);
+    } else if (is_new) {
+        spdlog::warn(
+            "peer: not heard for {} ms: whoever answers for our groups is replaced without it",
+            waited);
     }
-    pair_.allow_preemption(is_in_step || gives_up_syncing_);
-    shared_.fixed().peer.is_syncing.store(!is_in_step, std::memory_order_relaxed);
 }
 
 void MainCore::follow_plan(Instant now) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/orders.h"
+#include "dataplane/pair/preemption.h"
 #include "dataplane/pair_link.h"
 #include "dataplane/paired_tables.h"
 #include "dataplane/peer_link.h"
@@ -26,7 +27,7 @@ class MainCore {
     struct Peer {
         PeerLink link;
         PairedTables& tables;
-        std::chrono::milliseconds sync_timeout;
+        pair::PreemptionGate preemption;
     };
     struct Settings {
         tables::FlowTimeouts timeouts{};
@@ -72,10 +73,8 @@ class MainCore {
     std::optional<pair::Handoff> handoff_;
     Orders orders_;
     pair::Routers::Numbers group_numbers_{};
-    std::optional<Instant> syncing_since_;  ///< not in step with the peer
     bool is_syncing_said_ = false;
-    bool gives_up_syncing_ = false;  ///< for too long
-    pair::Message own_;              ///< what heartbeats say
+    pair::Message own_;  ///< what heartbeats say
     std::vector<Prefix> vips_;
     bool vips_are_set_ = true;  ///< the kernel knows them, too
     CoarseTime remembering_;    ///< the longest of the flows' timeouts

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <random>
 #include <spdlog/spdlog.h>
 
 namespace tandem {
@@ -36,8 +37,9 @@ void PairedTables::begin(tables::SlotTables& slots, CoarseTime remembering) {
         }
         return latest;
     };
-    replication_.emplace(pair::Replication::Settings{.remembering = remembering}, slots,
-                         peer_flows_, all_of(journals_), last_use);
+    const std::uint32_t random = std::random_device()() >> 1U;  // there is room to count on
+    replication_.emplace(pair::Replication::Settings{.remembering = remembering, .epoch = random},
+                         slots, peer_flows_, all_of(journals_), last_use);
 }
 
 void PairedTables::follow_plan(const tables::PlanView& plan,

@@ -208,17 +208,19 @@ void PeerLink::believe(Path& path, std::span<const std::uint8_t> datagram, Insta
         send(path, session_.answer(opened));
         return;
     }
+    // What makes it known may be an answer only, and says nothing itself.
+    is_new_life_ |= opened.is_new;
     const std::optional<pair::Message> message = pair::decode(opened.payload);
-    if (!message) return;  // it only answered, or is of a release that this one does not understand
+    if (!message) return;  // or it is of a release that this one does not understand
     suspicion_.heard(at);
     heard_at_ = std::max(heard_at_, at);
     tables::add(state_->heard, 1);
     best_path_ = static_cast<std::size_t>(&path - paths_.data());
-    if (!heard_ || opened.is_new) {
+    if (!heard_ || is_new_life_) {
         spdlog::info("peer: alive at {}, its configuration has revision {}", path.peer.str(),
                      message->config_revision);
     }
-    take(*message, opened.is_new, now, tables);
+    take(*message, std::exchange(is_new_life_, false), now, tables);
     state_->is_alive.store(true, std::memory_order_relaxed);
 }
 
@@ -228,6 +230,9 @@ void PeerLink::take(const pair::Message& message, bool is_new, Instant now, Pair
     replication.peer_has_key(message.hash_key_id);
     if (message.hash_key) tables.note_key(*message.hash_key, message.answers);
     if (message.acknowledgement) replication.take(*message.acknowledgement, now);
+    if (message.acknowledgement && message.wants_telling) {
+        replication.take_request(message.acknowledgement->epoch);
+    }
     if (message.batch) {
         replication.take(*message.batch, coarse_now());
         owes_acknowledgement_ = true;
@@ -303,6 +308,7 @@ pair::Message PeerLink::heartbeat(const pair::Message& own, PairedTables& tables
     message.is_caught_up = tables.replication().is_caught_up();
     message.has_told_all = tables.replication().has_told_all();
     message.answers = tables.answers();
+    message.wants_telling = tables.replication().wants_telling();
     message.pools.clear();
     message.acknowledgement = tables.replication().acknowledgement();
     if (heard_ && heard_->hash_key_id != own.hash_key_id) message.hash_key = tables.key();

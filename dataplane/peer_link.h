@@ -79,6 +79,7 @@ class PeerLink {
     timespec key_changed_at_{};
     std::size_t next_pool_ = 0;  ///< whose digest is said next
     std::size_t best_path_ = 0;  ///< that the peer was heard on last
+    bool is_new_life_ = false;   ///< of the peer: nothing has been taken from it
     bool owes_acknowledgement_ = false;
     std::vector<pair::Ask> asked_;        ///< by the peer
     std::vector<pair::Answer> answered_;  ///< likewise

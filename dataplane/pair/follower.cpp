@@ -109,7 +109,26 @@ void Follower::begin(CoarseTime now) {
     }
     old_since_[serial_] = 0;
     is_caught_up_ = false;
-    has_lost_ = false;
+    has_lost_ = has_flows_ = has_ignored_ = wants_telling_ = false;
+}
+
+void Follower::ignore(std::vector<tables::Domain> domains) {
+    wants_telling_ |= has_ignored_ && !std::ranges::includes(domains, ignored_);
+    ignored_ = std::move(domains);
+    for (std::map<tables::SlotTableId, Table>* tables : {&incoming_, &tables_}) {
+        std::erase_if(*tables, [&](const auto& entry) {
+            return !entry.second.is_by_own_numbers
+                       ? ignores(entry.first.domain)
+                       : std::ranges::binary_search(ignored_, entry.first.domain);
+        });
+    }
+    if (filling_ && !incoming_.contains(*filling_)) filling_.reset();
+}
+
+bool Follower::ignores(tables::Domain domain) {
+    const bool ignores = std::ranges::binary_search(ignored_, domain);
+    has_ignored_ |= ignores;
+    return ignores;
 }
 
 void Follower::set_alive(bool is_alive, CoarseTime now) {
@@ -136,7 +155,8 @@ struct Follower::Sees {
         if (before == number) return;
         // Its verdict is the number's: that is not repeated.
         if (told.number < self.peers_verdicts_.size()) self.map_verdicts();
-        if (before == kNoBackend) return;
+        for (const auto& [id, table] : self.tables_) self.changed_.push_back(id);
+        if (!self.has_flows_) return;
         self.flows_->walk_all([&](tables::FlowIdentity, PeerFlows::Flow& flow) {
             if (flow.serial == self.serial_ && flow.peers == told.number) flow.backend = number;
             return true;
@@ -144,7 +164,7 @@ struct Follower::Sees {
     }
     void operator()(const ToldTable& told) const {
         self.filling_.reset();
-        if (told.slot_count > kSlotsMax) return;
+        if (told.slot_count > kSlotsMax || self.ignores(told.id.domain)) return;
         self.filling_ = told.id;
         Table& table = self.incoming_[told.id];
         table = {.slot_count = told.slot_count, .steady = {}};
@@ -186,8 +206,12 @@ struct Follower::Sees {
             ++self.verdict_revision_;
         }
     }
-    void operator()(const ToldFlow& told) const { self.note_flow(told); }
-    void operator()(const ToldEnd& told) const { self.flows_->remove(told.identity); }
+    void operator()(const ToldFlow& told) const {
+        if (!self.ignores(tables::domain_of(told.identity))) self.note_flow(told);
+    }
+    void operator()(const ToldEnd& told) const {
+        if (!self.ignores(tables::domain_of(told.identity))) self.flows_->remove(told.identity);
+    }
     void operator()(const AllTold& /*told*/) const { self.all_told(); }
 };
 
@@ -196,6 +220,7 @@ void Follower::take(const Told& told) {
 }
 
 void Follower::note_flow(const ToldFlow& told) {
+    has_flows_ = true;
     const bool has_room = flows_->put(told.identity, {.backend = own_number(told.backend),
                                                       .peers = told.backend,
                                                       .state = told.state,
@@ -258,18 +283,21 @@ std::vector<tables::SlotTableId> Follower::take_changed() {
     return std::exchange(changed_, {});
 }
 
-void Follower::sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets) {
+void Follower::sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets,
+                     const OnGone& on_gone) {
     if (counting_.size() != own_.size()) counting_.assign(own_.size(), 0);
     if (flows_->count() == 0) {
         counted_.assign(own_.size(), 0);
         return;
     }
-    swept_ = flows_->walk(swept_, buckets, [&](tables::FlowIdentity, const PeerFlows::Flow& flow) {
+    const auto keeps = [&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
         const CoarseTime since = old_since_[flow.serial];
         const bool is_old = since != 0 && now - since > remembering;
+        if (is_old && on_gone) on_gone(identity);
         if (!is_old && flow.backend < counting_.size()) ++counting_[flow.backend];
         return !is_old;
-    });
+    };
+    swept_ = flows_->walk(swept_, buckets, keeps);
     if (swept_ != 0) return;
     counted_ = std::exchange(counting_, std::vector<std::uint32_t>(own_.size()));
 }

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -36,7 +37,9 @@ class Follower {
     void set_alive(bool is_alive, CoarseTime now);
 
     /// All of the telling has come.
-    [[nodiscard]] bool is_caught_up() const { return is_caught_up_ && !has_lost_; }
+    [[nodiscard]] bool is_caught_up() const {
+        return is_caught_up_ && !has_lost_ && !wants_telling_;
+    }
     /// Something did not fit: what the peer tells is not all known here.
     [[nodiscard]] bool has_lost() const { return has_lost_; }
     /// Whether that table was told in this telling, or in one before it if it is not whole yet.
@@ -52,16 +55,21 @@ class Follower {
     }
     /// Tables that steady() says something new of since the last call.
     std::vector<tables::SlotTableId> take_changed();
-    /// This instance answers for it from now on.
-    void forget(const tables::SlotTableId& id) { tables_.erase(id); }
+    /// This instance answers for these, sorted: what the peer says of them is ignored, and what it
+    /// has said of tables forgotten. Of flows it stays: they may be this instance's by now.
+    void ignore(std::vector<tables::Domain> domains);
+    /// Something was ignored that is not to be any more: the peer has to tell it once more.
+    [[nodiscard]] bool wants_telling() const { return wants_telling_; }
 
     /// What the peer's checks find, by own numbers.
     [[nodiscard]] std::span<const tables::HealthState> verdicts() const { return verdicts_; }
     /// Grows when verdicts() changes.
     [[nodiscard]] std::uint64_t verdict_revision() const { return verdict_revision_; }
 
-    /// Takes away flows that are of no telling that counts: the next `buckets` of them.
-    void sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets);
+    using OnGone = std::function<void(tables::FlowIdentity)>;
+    /// Takes away flows that are of no telling that counts, and says so: in the next `buckets`.
+    void sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets,
+               const OnGone& on_gone = {});
     /// Of each own backend how many flows of the peer's there are; counted by the last whole sweep.
     [[nodiscard]] std::span<const std::uint32_t> flows_by_backend() const { return counted_; }
 
@@ -79,6 +87,7 @@ class Follower {
         return {backend.pool, backend.address, backend.port};
     }
 
+    [[nodiscard]] bool ignores(tables::Domain domain);
     [[nodiscard]] tables::BackendIndex own_number(tables::BackendIndex peers) const;
     void translate(tables::SlotMemory::Steady& steady) const;
     void map_backends();
@@ -102,6 +111,10 @@ class Follower {
     std::array<CoarseTime, 256> old_since_;  ///< by serial of tellings; 0: it counts
     bool is_caught_up_ = false;
     bool has_lost_ = false;
+    std::vector<tables::Domain> ignored_;
+    bool has_ignored_ = false;  ///< something of this telling
+    bool wants_telling_ = false;
+    bool has_flows_ = false;  ///< of this telling
     std::size_t swept_ = 0;
     std::vector<std::uint32_t> counting_;
     std::vector<std::uint32_t> counted_;

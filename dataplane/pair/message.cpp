@@ -17,7 +17,13 @@ enum Tag : std::uint8_t {
     kAsk = 6,
     kAnswer = 7,
 };
-enum HeartbeatFlag : std::uint8_t { kFit = 1, kCaughtUp = 2, kToldAll = 4, kAnswers = 8 };
+enum HeartbeatFlag : std::uint8_t {
+    kFit = 1,
+    kCaughtUp = 2,
+    kToldAll = 4,
+    kAnswers = 8,
+    kWantsTelling = 16,
+};
 constexpr std::size_t kFieldHeaderBytes = 3;
 constexpr std::size_t kPoolBytes = 16;
 
@@ -40,7 +46,8 @@ void write_heartbeat(ByteWriter& writer, const Message& message) {
     writer.number(message.interval_us);
     writer.number(static_cast<std::uint8_t>(
         (message.is_fit ? kFit : 0) | (message.is_caught_up ? kCaughtUp : 0) |
-        (message.has_told_all ? kToldAll : 0) | (message.answers ? kAnswers : 0)));
+        (message.has_told_all ? kToldAll : 0) | (message.answers ? kAnswers : 0) |
+        (message.wants_telling ? kWantsTelling : 0)));
 }
 
 void write_pools(ByteWriter& writer, const std::vector<PoolDigest>& pools) {
@@ -71,6 +78,7 @@ bool read_heartbeat(ByteReader& field, Message& message) {
     message.is_caught_up = (flags & kCaughtUp) != 0;
     message.has_told_all = (flags & kToldAll) != 0;
     message.answers = (flags & kAnswers) != 0;
+    message.wants_telling = (flags & kWantsTelling) != 0;
     return field.is_sound();
 }
 

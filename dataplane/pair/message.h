@@ -78,6 +78,7 @@ struct Message {
     bool is_caught_up = false;      ///< it could go on for the reader at once
     bool answers = false;           ///< for VIPs of some group
     bool has_told_all = false;      ///< the reader has acknowledged all that there is to know
+    bool wants_telling = false;     ///< it misses something of the epoch that it acknowledges
     /// Some of them, in turn; none beside a batch, there is no room for both.
     std::vector<PoolDigest> pools;
 

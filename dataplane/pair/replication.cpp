@@ -1,6 +1,7 @@
 #include "dataplane/pair/replication.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace tandem::pair {
@@ -26,12 +27,12 @@ Replication::Replication(const Settings& settings, tables::SlotTables& slots, Pe
       flows_(&flows),
       journals_(journals.begin(), journals.end()),
       last_use_(std::move(last_use)),
-      teller_(settings.limits),
+      teller_(settings.limits, settings.epoch),
       follower_(flows),
       is_answering_(journals.size()),
       has_answered_(journals.size()),
-      use_cells_(std::make_unique<tables::SlotUse::Cell[]>(tables::SlotUse::kCells)),
-      use_(std::span(use_cells_.get(), tables::SlotUse::kCells)) {}
+      use_cells_(std::make_unique<tables::SlotUse::Cell[]>(settings.use_cells)),
+      use_(std::span(use_cells_.get(), settings.use_cells)) {}
 
 bool Replication::answers_for(Domain domain) const {
     return domain == tables::kNoDomain || std::ranges::binary_search(domains_, domain);
@@ -58,40 +59,67 @@ void Replication::set_plan(std::vector<ToldBackend> backends,
     backends_ = std::move(backends);
     verdicts_ = std::move(verdicts);
     follows_anew_ = true;
-    if (told_tables() != tables_in_telling_) telling_is_due_ = true;
+    if (own_tables() != tables_in_telling_) telling_is_due_ = true;
 }
 
 CoarseTime Replication::last_use(std::uint64_t pool, std::uint32_t slot) const {
     return std::max(last_use_(pool, slot), use_.last(pool, slot));
 }
 
-std::vector<ToldTable> Replication::told_tables() const {
-    std::vector<ToldTable> told;
+/// Those to be told: anew when there are others, or slots that are others at once.
+std::vector<Replication::OwnTable> Replication::own_tables() const {
+    std::vector<OwnTable> own;
     for (const auto& [id, table] : slots_->all()) {
         if (id.domain == tables::kNoDomain || !answers_for(id.domain)) continue;
-        told.push_back({id, static_cast<std::uint32_t>(table.memory.slots().size())});
+        own.push_back({id, table.memory.foundings()});
     }
-    return told;
+    return own;
 }
 
 bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
     if (domains == domains_) return false;
-    domains_ = std::move(domains);
+    // By the numbers of the latest plan.
+    bool has_changed = follow_tables(std::exchange(follows_anew_, false));
+    const std::vector<Domain> before = std::exchange(domains_, std::move(domains));
     telling_is_due_ = true;
-    bool has_changed = false;
-    for (const SlotTableId& id : follower_.tables()) {
-        if (!answers_for(id.domain)) continue;
-        const tables::SlotTables::Table* table = slots_->find(id);
-        const std::size_t slot_count = table == nullptr ? 0 : table->memory.slots().size();
+    std::set<Domain> taken_over;
+    for (const OwnTable& own : own_tables()) {
+        const SlotTableId& id = own.id;
+        if (std::ranges::binary_search(before, id.domain)) continue;
+        const std::size_t slot_count = slots_->find(id)->memory.slots().size();
         const auto is_remembered = [&](std::uint32_t slot) {
-            const bool has_flows = follower_.has_flows(id, slot, slot_count);
+            const bool has_flows = follower_.has(id) && follower_.has_flows(id, slot, slot_count);
             if (has_flows) use_.note(id.pool, slot, now);
             return has_flows;
         };
-        has_changed |= slots_->take_over(id, now, is_remembered);
-        follower_.forget(id);
+        if (slots_->take_over(id, now, is_remembered)) {
+            taken_over.insert(id.domain);
+            has_changed = true;
+        } else {
+            has_changed |= remember_flows(id, now);
+        }
     }
+    for (const Domain domain : taken_over) slots_->outdate(domain, now);
+    follower_.ignore(domains_);
     return follow_tables(/*all=*/true) || has_changed;
+}
+
+/// Of a table that is not gone on with, the peer may have told of flows all the same.
+bool Replication::remember_flows(const SlotTableId& id, CoarseTime now) {
+    if (flows_->count() == 0) return false;
+    const auto slots = static_cast<std::uint32_t>(slots_->find(id)->memory.slots().size());
+    std::vector<bool> has_flows(slots);
+    flows_->walk_all([&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
+        const bool is_of_table = tables::domain_of(identity) == id.domain &&
+                                 flow.backend < backends_.size() &&
+                                 backends_[flow.backend].pool == id.pool;
+        if (is_of_table) has_flows[tables::LiveView::slot_index(identity, slots)] = true;
+        return true;
+    });
+    return slots_->remember(id, [&](std::uint32_t slot) {
+        if (has_flows[slot]) use_.note(id.pool, slot, now);
+        return has_flows[slot];
+    });
 }
 
 /// Those that the peer answers for, and this instance does not.
@@ -100,8 +128,7 @@ bool Replication::follow_tables(bool all) {
     bool any = false;
     for (const SlotTableId& id : all ? follower_.tables() : changed) {
         if (answers_for(id.domain)) continue;
-        slots_->follow(id, follower_.steady(id));
-        any = true;
+        any |= slots_->follow(id, follower_.steady(id));
     }
     return any;
 }
@@ -141,6 +168,10 @@ std::optional<Acknowledgement> Replication::acknowledgement() const {
     return Acknowledgement{*receiver_.epoch(), receiver_.next()};
 }
 
+void Replication::take_request(std::uint32_t epoch) {
+    if (is_telling() && epoch == teller_.stream().epoch()) telling_is_due_ = true;
+}
+
 void Replication::take(const Acknowledgement& acknowledgement, Instant now) {
     teller_.stream().acknowledged(acknowledgement.epoch, acknowledgement.next, now);
 }
@@ -161,8 +192,8 @@ void Replication::begin_telling() {
         contents.backends.back().number = static_cast<tables::BackendIndex>(i);
         contents.verdicts.push_back({static_cast<tables::BackendIndex>(i), verdicts_[i]});
     }
-    tables_in_telling_ = told_tables();
-    for (const ToldTable& table : tables_in_telling_) contents.tables.push_back(table.id);
+    tables_in_telling_ = own_tables();
+    for (const OwnTable& table : tables_in_telling_) contents.tables.push_back(table.id);
     teller_.begin(std::move(contents));
     ask_journals(0);
     next_inherited_ = 0;
@@ -202,9 +233,8 @@ void Replication::hear(std::size_t journal) {
         const Domain domain = tables::domain_of(change.identity);
         if (!answers_for(domain)) return;
         teller_.tell(change);
-        const bool is_inherited =
-            change.kind == FlowChange::Kind::kEnded && domain != tables::kNoDomain;
-        if (is_inherited) flows_->remove(change.identity);
+        // An inherited flow is the worker's from now on, or has ended.
+        if (domain != tables::kNoDomain) flows_->remove(change.identity);
     });
     telling_is_due_ |= journals_[journal]->has_overflowed();
 }
@@ -234,7 +264,12 @@ bool Replication::step(CoarseTime now) {
         any |= slots_->finish(endings.id, endings.slots, now, settings_.remembering,
                               [&](auto pool, auto slot) { return last_use(pool, slot); });
     }
-    follower_.sweep(now, settings_.remembering, kBucketsAtOnce);
+    // Who is told of an inherited flow is told of its end.
+    follower_.sweep(now, settings_.remembering, kBucketsAtOnce, [&](tables::FlowIdentity identity) {
+        if (answers_for(tables::domain_of(identity))) {
+            teller_.tell({.identity = identity, .kind = FlowChange::Kind::kEnded});
+        }
+    });
     return any;
 }
 

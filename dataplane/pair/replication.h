@@ -29,6 +29,8 @@ class Replication {
     struct Settings {
         StreamLimits limits{};
         CoarseTime remembering = 900;  ///< the longest a flow can be idle and be remembered
+        std::uint32_t epoch = 1;       ///< of the stream, before the first: random bits
+        std::size_t use_cells = tables::SlotUse::kCells;  ///< a power of two
     };
     /// `journals`: of the workers. `last_use`: by the workers.
     Replication(const Settings& settings, tables::SlotTables& slots, tables::PeerFlows& flows,
@@ -51,6 +53,10 @@ class Replication {
     void take(const Batch& batch, CoarseTime now);
     [[nodiscard]] std::optional<Acknowledgement> acknowledgement() const;
     void take(const Acknowledgement& acknowledgement, Instant now);
+    /// The peer misses something of that epoch.
+    void take_request(std::uint32_t epoch);
+    /// Something of the epoch that is acknowledged is missing here: it is to be told anew.
+    [[nodiscard]] bool wants_telling() const { return follower_.wants_telling(); }
     /// The next records for the peer, if it is time for any.
     std::optional<Batch> next_batch(Instant now) {
         return is_telling() ? teller_.stream().next(now, kBatchRoom) : std::nullopt;
@@ -83,8 +89,13 @@ class Replication {
     }
     [[nodiscard]] bool is_telling() const { return !teller_.is_idle(); }
     [[nodiscard]] bool answers_for(tables::Domain domain) const;
-    /// With the number of slots that each has.
-    [[nodiscard]] std::vector<ToldTable> told_tables() const;
+    struct OwnTable {
+        tables::SlotTableId id;
+        std::uint64_t foundings;
+
+        friend bool operator==(const OwnTable&, const OwnTable&) = default;
+    };
+    [[nodiscard]] std::vector<OwnTable> own_tables() const;
     void begin_telling();
     bool commit(const tables::SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings);
     void tell_flows();
@@ -92,6 +103,7 @@ class Replication {
     void hear(std::size_t journal);
     [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot) const;
     bool follow_tables(bool all);
+    bool remember_flows(const tables::SlotTableId& id, CoarseTime now);
     void ask_journals(std::uint32_t serial);
 
     Settings settings_;
@@ -105,7 +117,7 @@ class Replication {
     std::vector<ToldBackend> backends_;
     std::vector<tables::HealthState> verdicts_;
     std::vector<tables::Domain> domains_;  ///< sorted
-    std::vector<ToldTable> tables_in_telling_;
+    std::vector<OwnTable> tables_in_telling_;
     std::uint64_t hash_key_id_ = 0;
     std::uint64_t peers_key_id_ = 0;
     bool is_peer_alive_ = false;

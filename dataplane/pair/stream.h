@@ -38,7 +38,10 @@ struct StreamLimits {
 
 class StreamSender {
   public:
-    explicit StreamSender(const StreamLimits& limits) : limits_(limits) {}
+    /// `epoch`: before the first. Another one in each life of the sender, or the peer's
+    /// acknowledgements to an earlier life would be taken for its own.
+    explicit StreamSender(const StreamLimits& limits, std::uint32_t epoch = 1)
+        : limits_(limits), epoch_(epoch) {}
 
     /// False: the queue is full. The stream is broken then, and takes nothing until restart().
     bool push(Record record);
@@ -71,7 +74,7 @@ class StreamSender {
     std::size_t queued_bytes_ = 0;
     std::uint64_t first_ = 0;  ///< number of the first in the queue
     std::uint64_t next_ = 0;   ///< number of the next to be sent
-    std::uint32_t epoch_ = 1;
+    std::uint32_t epoch_;
     bool is_broken_ = false;
     Instant progress_at_{};  ///< last acknowledged something, or began to wait
     std::optional<Instant> budget_at_;

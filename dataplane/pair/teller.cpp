@@ -83,12 +83,23 @@ void Teller::all_flows_told() {
     for (Waiting& waiting : waiting_) push_endings(waiting);
 }
 
+/// In its turn, if that is still to come: what is told last counts.
+template <class Told>
+void Teller::tell_in_turn(const Told& told, std::vector<Told>& contents, std::size_t next) {
+    if (phase_ == Phase::kIdle) return;
+    const auto waiting =
+        std::find_if(contents.begin() + static_cast<std::ptrdiff_t>(next), contents.end(),
+                     [&](const Told& each) { return each.number == told.number; });
+    if (waiting == contents.end()) return push(told);
+    *waiting = told;
+}
+
 void Teller::tell(const ToldBackend& backend) {
-    if (phase_ != Phase::kIdle) push(backend);
+    tell_in_turn(backend, contents_.backends, next_backend_);
 }
 
 void Teller::tell(const ToldVerdict& verdict) {
-    if (phase_ != Phase::kIdle) push(verdict);
+    tell_in_turn(verdict, contents_.verdicts, next_verdict_);
 }
 
 bool Teller::tells(const tables::SlotTableId& id) const {

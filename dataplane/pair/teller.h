@@ -20,7 +20,8 @@ namespace tandem::pair {
 
 class Teller {
   public:
-    explicit Teller(const StreamLimits& limits) : stream_(limits) {}
+    /// `epoch`: as StreamSender's.
+    explicit Teller(const StreamLimits& limits, std::uint32_t epoch = 1) : stream_(limits, epoch) {}
 
     /// What does not change while it is told.
     struct Contents {
@@ -76,6 +77,8 @@ class Teller {
     };
 
     void push(const Told& told) { stream_.push(encode(told)); }
+    template <class Told>
+    void tell_in_turn(const Told& told, std::vector<Told>& contents, std::size_t next);
     bool tell_table(const tables::SlotTables& slots);
     void push_endings(Waiting& waiting);
 

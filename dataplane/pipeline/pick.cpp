@@ -1,5 +1,7 @@
 #include "dataplane/pipeline/pick.h"
 
+#include <algorithm>
+
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
@@ -90,7 +92,7 @@ tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
     const tables::Tracked tracked = tables::track(tracker.table, packet.flow, at, signal_of(packet),
                                                   tables.backends(), tracker.rules, tracker.now);
     if (tracked.is_remembered && !tracked.is_repeated) {
-        tracker.use.note(pool.id, index, tracker.now);
+        tracker.use.note(pool.id, index, std::max(tracker.now, pool.void_before));
     }
     return tracked.backend;
 }

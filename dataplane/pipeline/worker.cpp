@@ -114,6 +114,7 @@ void Worker::sweep(CoarseTime now) {
 
 bool Worker::run_once() {
     const CoarseTime now = clock_->load(std::memory_order_relaxed);
+    adopt();  // what is void is known before anybody is told of flows
     sweep(now);
     tracker_.now = now;
     bool found = false;

@@ -5,8 +5,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include <boost/lockfree/spsc_queue.hpp>
 
@@ -35,7 +35,7 @@ class FlowJournal {
   public:
     static constexpr std::size_t kCapacity = std::size_t{1} << 16U;
 
-    FlowJournal() : changes_(std::make_unique<Changes>()) {}
+    explicit FlowJournal(std::size_t capacity = kCapacity) : changes_(capacity) {}
 
     // The main core's side.
     /// Asks the worker for all flows, and for what changes from then on. `serial`: another one each
@@ -52,7 +52,7 @@ class FlowJournal {
     std::size_t drain(std::size_t at_most, Take&& take) {
         std::size_t count = 0;
         FlowChange change;
-        while (count < at_most && changes_->pop(change)) {
+        while (count < at_most && changes_.pop(change)) {
             take(change);
             ++count;
         }
@@ -66,7 +66,7 @@ class FlowJournal {
         const std::uint32_t serial = asked_.load(std::memory_order_acquire);
         if (serial == answered_) return false;
         if (serial != 0 &&
-            !changes_->push({.identity = serial, .kind = FlowChange::Kind::kBegins})) {
+            !changes_.push({.identity = serial, .kind = FlowChange::Kind::kBegins})) {
             return false;
         }
         answered_ = serial;
@@ -78,17 +78,15 @@ class FlowJournal {
                (!is_on_probation || wants_openings_.load(std::memory_order_relaxed));
     }
     [[nodiscard]] bool has_room(std::size_t changes) const {
-        return changes_->write_available() >= changes;
+        return changes_.write_available() >= changes;
     }
     void tell(const FlowChange& change) {
         if (answered_ == 0 || overflowed_.load(std::memory_order_relaxed) == answered_) return;
-        if (!changes_->push(change)) overflowed_.store(answered_, std::memory_order_release);
+        if (!changes_.push(change)) overflowed_.store(answered_, std::memory_order_release);
     }
 
   private:
-    using Changes = boost::lockfree::spsc_queue<FlowChange, boost::lockfree::capacity<kCapacity>>;
-
-    std::unique_ptr<Changes> changes_;
+    boost::lockfree::spsc_queue<FlowChange> changes_;
     std::atomic<std::uint32_t> asked_{0};
     std::atomic<std::uint32_t> overflowed_{0};  ///< the answer to which asking
     std::atomic<bool> wants_openings_{false};

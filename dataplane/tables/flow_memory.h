@@ -24,6 +24,7 @@ class SlotUse {
     static constexpr std::size_t kCells = std::size_t{1} << 18U;
     using Cell = std::atomic<CoarseTime>;
 
+    /// `cells`: a power of two of them.
     explicit SlotUse(std::span<Cell> cells) : cells_(cells) {}
 
     void note(std::uint64_t pool_id, std::uint32_t slot, CoarseTime now) const {
@@ -37,8 +38,9 @@ class SlotUse {
     }
 
   private:
-    static std::size_t index(std::uint64_t pool_id, std::uint32_t slot) {
-        return (pool_id + slot) & (kCells - 1);  // slots of one pool are neighbours: none share
+    [[nodiscard]] std::size_t index(std::uint64_t pool_id, std::uint32_t slot) const {
+        // Slots of one pool are neighbours: none share.
+        return (pool_id + slot) & (cells_.size() - 1);
     }
     std::span<Cell> cells_;
 };

@@ -59,12 +59,21 @@ void FlowTable::put(const Place& place, std::uint32_t tag, BackendIndex backend,
     tell(place, FlowChange::Kind::kIs);
 }
 
-void FlowTable::remove(const Place& place, CoarseTime now) {
-    // A void one may live with the other instance, and be what that one has told of it.
-    if (!is_void(place, now)) tell(place, FlowChange::Kind::kEnded);
+void FlowTable::remove(const Place& place) {
+    tell(place, FlowChange::Kind::kEnded);
+    drop(place);
+}
+
+/// Tells nobody: that a void entry goes is not the end of its flow.
+void FlowTable::drop(const Place& place) {
     add_flows(place.backend(), ~std::uint32_t{0});
     count(entries(place.state()), ~std::uint64_t{0});
     place.bucket->tags[place.index] = 0;
+}
+
+void FlowTable::expire(const Place& place, CoarseTime now) {
+    count(statistics_->expired);
+    is_void(place, now) ? drop(place) : remove(place);
 }
 
 void FlowTable::rewrite(const Place& place, BackendIndex backend) {
@@ -81,8 +90,7 @@ FlowTable::Place FlowTable::room_in(FlowBucket& bucket, CoarseTime now) {
     for (unsigned i = 0; i < FlowBucket::kPlaces; ++i) {
         const Place place{&bucket, i};
         if (!is_expired(place, now)) continue;
-        count(statistics_->expired);
-        remove(place, now);
+        expire(place, now);
         return place;
     }
     return {};
@@ -157,7 +165,7 @@ bool FlowTable::insert(std::uint64_t hash, BackendIndex backend, FlowState state
             return false;
         }
         count(statistics_->evicted);
-        remove(place, now);
+        is_void(place, now) ? drop(place) : remove(place);
     }
     put(place, tag, backend, state, now, identity);
     count(statistics_->inserted);
@@ -179,25 +187,21 @@ void FlowTable::keep_journal(std::span<FlowIdentities> identities, FlowJournal& 
     journal_ = &journal;
 }
 
-void FlowTable::tell(const Place& place, FlowChange::Kind kind) {
-    if (journal_ == nullptr || !journal_->wants(on_probation(place.state()))) return;
+/// `told_in`: the state in which the journal may have heard of it last, or hears of it now.
+void FlowTable::tell(const Place& place, FlowChange::Kind kind, FlowState told_in) {
+    const FlowState state = kind == FlowChange::Kind::kEnded ? told_in : place.state();
+    if (journal_ == nullptr || !journal_->wants(on_probation(state))) return;
     const FlowIdentity identity = identity_of(place);
     if (identity == 0) return;
     journal_->tell({identity, place.backend(), place.state(), kind});
 }
 
-/// Of one that was told of, whatever state it is in by now.
-void FlowTable::tell_end(const Place& place) {
-    if (journal_ == nullptr || !journal_->wants(/*is_on_probation=*/false)) return;
-    const FlowIdentity identity = identity_of(place);
-    if (identity == 0) return;
-    journal_->tell({identity, place.backend(), place.state(), FlowChange::Kind::kEnded});
-}
-
 bool FlowTable::is_void(const Place& place, CoarseTime now) const {
     if (void_.empty() || identities_.empty()) return false;
     const auto known = std::ranges::find(void_, domain_of(identity_of(place)), &Void::domain);
-    return known != void_.end() && age(place, now) > now - known->before;
+    if (known == void_.end()) return false;
+    const CoarseTime at = std::max(now, known->before);
+    return age(place, at) > at - known->before;
 }
 
 void FlowTable::answer_journal(CoarseTime now, std::size_t bucket_count) {
@@ -229,8 +233,7 @@ void FlowTable::sweep(CoarseTime now, std::size_t bucket_count) {
         for (unsigned place = 0; place < FlowBucket::kPlaces; ++place) {
             if (bucket.tags[place] == 0) continue;
             if (is_expired({&bucket, place}, now) || is_void({&bucket, place}, now)) {
-                count(statistics_->expired);
-                remove({&bucket, place}, now);
+                expire({&bucket, place}, now);
             } else {
                 const BackendIndex backend = bucket.backends[place];
                 const auto silence = static_cast<std::uint16_t>(age({&bucket, place}, now));

@@ -119,9 +119,10 @@ class FlowTable {
             place = find_in(buckets_[first], tag);
             if (!place) place = find_in(buckets_[second_of(first, tag)], tag);
         }
-        if (place && (is_expired(place, now) || age(place, now) > now - void_before)) [[unlikely]] {
+        const bool is_outdated = place && age(place, now) > now - void_before;
+        if (is_outdated || (place && is_expired(place, now))) [[unlikely]] {
             count(statistics_->expired);
-            remove(place, now);
+            is_outdated ? drop(place) : remove(place);
             place = {};
         }
         if (!place) [[unlikely]]
@@ -175,6 +176,7 @@ class FlowTable {
   private:
     static constexpr unsigned kTimeBits = 13;
     static constexpr std::uint16_t kTimeMask = (1U << kTimeBits) - 1;
+    static constexpr std::uint16_t kSecondsAhead = 64;
 
     // The two come from disjoint bits of the hash: 32 for the bucket, 32 for the tag.
     [[nodiscard]] std::size_t first_of(std::uint64_t hash) const {
@@ -200,8 +202,10 @@ class FlowTable {
         return static_cast<std::uint16_t>(static_cast<unsigned>(state) << kTimeBits |
                                           (now & kTimeMask));
     }
+    /// Seconds of use may lie a little ahead (SlotTables::Table::void_before).
     static CoarseTime age(const Place& place, CoarseTime now) {
-        return (now - place.bucket->stamps[place.index]) & kTimeMask;
+        const CoarseTime age = (now - place.bucket->stamps[place.index]) & kTimeMask;
+        return age > kTimeMask - kSecondsAhead ? 0 : age;
     }
     [[nodiscard]] bool is_expired(const Place& place, CoarseTime now) const {
         return age(place, now) > timeouts_.idle_s[static_cast<std::size_t>(place.state())];
@@ -215,9 +219,10 @@ class FlowTable {
     void change_state(const Place& place, FlowState before, FlowState after) {
         count(entries(before), ~std::uint64_t{0});
         count(entries(after));
-        // On probation it is nothing to be told of, nor would its end be.
-        if (on_probation(after) && !on_probation(before)) tell_end(place);
-        tell(place, FlowChange::Kind::kIs);
+        // One that opens anew is told of once it is established; what was told of it is over.
+        const bool is_over = on_probation(after) && !on_probation(before);
+        tell(place, is_over ? FlowChange::Kind::kEnded : FlowChange::Kind::kIs, before);
+        if (is_over) tell(place, FlowChange::Kind::kIs);
     }
 
     /// nullptr: it belongs to no pool.
@@ -227,7 +232,9 @@ class FlowTable {
     }
     [[nodiscard]] bool has_used_up_its_share(BackendIndex backend);
     void add_flows(BackendIndex backend, std::uint32_t amount);
-    void remove(const Place& place, CoarseTime now);
+    void remove(const Place& place);
+    void drop(const Place& place);
+    void expire(const Place& place, CoarseTime now);
     Place room_in(FlowBucket& bucket, CoarseTime now);
     Place make_room(std::size_t bucket, CoarseTime now);
     Place victim(std::size_t first, std::size_t second, CoarseTime now,
@@ -239,8 +246,8 @@ class FlowTable {
         return identities_[static_cast<std::size_t>(place.bucket - buckets_.data())]
             .of_place[place.index];
     }
-    void tell(const Place& place, FlowChange::Kind kind);
-    void tell_end(const Place& place);
+    void tell(const Place& place, FlowChange::Kind kind) { tell(place, kind, place.state()); }
+    void tell(const Place& place, FlowChange::Kind kind, FlowState told_in);
     [[nodiscard]] bool is_void(const Place& place, CoarseTime now) const;
 
     std::span<FlowBucket> buckets_;

@@ -75,7 +75,10 @@ void SlotMemory::point(std::uint32_t index, BackendIndex owner, CoarseTime now) 
     const bool is_first = slot == Slot{};
     const BackendIndex before = std::exchange(slot.owner, owner);
     owners_[index] = owner;
-    if (is_first) return;
+    if (is_first) {
+        ++foundings_;
+        return;
+    }
     const bool is_noted = slot.is_in_transition() && changed_at_[index] == now;
     if (!slot.is_in_transition()) {
         slot.steady = before;
@@ -103,6 +106,7 @@ std::size_t SlotMemory::replace(std::span<const BackendIndex> owners, CoarseTime
     owners_.assign(owners.begin(), owners.end());
     changed_at_.assign(owners.size(), now);
     in_transition_ = by_hash_ = changes_.size();
+    ++foundings_;
     return owners.size();
 }
 
@@ -230,6 +234,17 @@ void SlotMemory::take_over(const Steady& peers, CoarseTime now,
             slot.steady = Slot::kSteady;
         }
     }
+}
+
+std::size_t SlotMemory::remember(const std::function<bool(std::uint32_t)>& has_flows) {
+    std::size_t changed = 0;
+    for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+        if (!slots_[i].is_steady() || !has_flows(i)) continue;
+        slots_[i].steady = Slot::kRemembering;
+        lingering_.push_back(i);
+        ++changed;
+    }
+    return changed;
 }
 
 }  // namespace tandem::tables

@@ -64,6 +64,8 @@ class SlotMemory {
     /// in transition from now on. `is_remembered` says whether a slot has flows of the peer's.
     void take_over(const Steady& peers, CoarseTime now,
                    const std::function<bool(std::uint32_t)>& is_remembered);
+    /// Steady slots for which it is true are asked for flows from now on. Returns how many.
+    std::size_t remember(const std::function<bool(std::uint32_t)>& has_flows);
     /// Of each slot its steady owner, for who may have to go on for this instance.
     [[nodiscard]] Steady steady() const;
 
@@ -77,6 +79,9 @@ class SlotMemory {
     /// point to another. Backends beyond the end are not counted.
     void count_waiting(std::span<std::uint32_t> waiting) const;
     [[nodiscard]] std::size_t in_transition() const { return in_transition_; }
+    /// Grows when slots get owners without a transition: nobody's before, or others of another
+    /// table. Whoever was told of their steady owners has to be told anew.
+    [[nodiscard]] std::uint64_t foundings() const { return foundings_; }
     /// Neither in transition nor steady: remembered flows are what is left of it.
     [[nodiscard]] std::size_t lingering() const { return lingering_.size(); }
 
@@ -102,6 +107,7 @@ class SlotMemory {
     std::size_t in_transition_ = 0;
     std::size_t by_hash_ = 0;  ///< of those in transition
     std::uint32_t era_ = 0;    ///< grows when slots become others, or another's
+    std::uint64_t foundings_ = 0;
 };
 
 }  // namespace tandem::tables

@@ -21,8 +21,10 @@ void SlotTables::keep_only(std::span<const SlotTableId> ids) {
         if (tables_.contains(id)) continue;
         const auto like = tables_.lower_bound({.pool = id.pool, .domain = kNoDomain});
         const bool is_known = like != tables_.end() && like->first.pool == id.pool;
-        SlotMemory memory = is_known ? like->second.memory : SlotMemory{};
-        tables_[id].memory = std::move(memory);
+        Table table;
+        if (is_known) table.memory = like->second.memory;
+        table.void_before = void_before(id.domain);
+        tables_[id] = std::move(table);
     }
     std::erase_if(tables_, [&](const auto& entry) {
         return std::ranges::find(ids, entry.first) == ids.end();
@@ -43,13 +45,14 @@ void SlotTables::update(const SlotTableId& id, std::span<const BackendIndex> own
     if (table.peers && table.peers->owners.size() != owners.size()) table.peers.reset();
 }
 
-void SlotTables::follow(const SlotTableId& id, SlotMemory::Steady peers) {
+bool SlotTables::follow(const SlotTableId& id, SlotMemory::Steady peers) {
     const auto known = tables_.find(id);
-    if (known == tables_.end()) return;
+    if (known == tables_.end()) return false;
     Table& table = known->second;
-    if (table.memory.slots().size() != peers.owners.size() || table.peers == peers) return;
+    if (table.memory.slots().size() != peers.owners.size() || table.peers == peers) return false;
     table.peers = std::move(peers);
     ++table.revision;
+    return true;
 }
 
 bool SlotTables::take_over(const SlotTableId& id, CoarseTime now,
@@ -59,9 +62,34 @@ bool SlotTables::take_over(const SlotTableId& id, CoarseTime now,
     Table& table = known->second;
     table.memory.take_over(*table.peers, now, is_remembered);
     table.peers.reset();
-    table.void_before = now;
     ++table.revision;
     return true;
+}
+
+bool SlotTables::remember(const SlotTableId& id,
+                          const std::function<bool(std::uint32_t)>& has_flows) {
+    const auto known = tables_.find(id);
+    if (known == tables_.end() || known->second.memory.remember(has_flows) == 0) return false;
+    ++known->second.revision;
+    return true;
+}
+
+CoarseTime SlotTables::void_before(Domain domain) const {
+    CoarseTime latest = 0;
+    for (const auto& [id, table] : tables_) {
+        if (id.domain == domain) latest = std::max(latest, table.void_before);
+    }
+    return latest;
+}
+
+void SlotTables::outdate(Domain domain, CoarseTime now) {
+    // What was remembered in this second, too, before this moment.
+    const CoarseTime before = std::max(now, void_before(domain)) + 1;
+    for (auto& [id, table] : tables_) {
+        if (id.domain != domain) continue;
+        table.void_before = before;
+        ++table.revision;
+    }
 }
 
 bool SlotTables::settle(CoarseTime now, CoarseTime remembering, const LastUse& last_use,

@@ -33,7 +33,9 @@ class SlotTables {
     struct Table {
         SlotMemory memory;
         std::optional<SlotMemory::Steady> peers;  ///< what the other says of it: it is followed
-        CoarseTime void_before = 0;  ///< flows remembered here from before are outdated
+        /// Flows remembered here from before are outdated, in all tables of a domain alike. It may
+        /// lie a second ahead: flows count as seen then, not earlier.
+        CoarseTime void_before = 0;
         /// Of its transitions. Until a plan says it, they do not end.
         CoarseTime hold = std::numeric_limits<CoarseTime>::max();
         std::uint64_t revision = 1;  ///< grows whenever workers are to see something else
@@ -58,12 +60,16 @@ class SlotTables {
     void update(const SlotTableId& id, std::span<const BackendIndex> owners, CoarseTime now);
 
     /// The other instance answers for its VIPs, and says so of its slots. Nothing happens if it has
-    /// other slots.
-    void follow(const SlotTableId& id, SlotMemory::Steady peers);
+    /// other slots. True: workers are to see something else.
+    bool follow(const SlotTableId& id, SlotMemory::Steady peers);
     /// This instance goes on where the other has stopped. True if it was followed.
     /// `is_remembered` says whether a slot has flows of the peer's.
     bool take_over(const SlotTableId& id, CoarseTime now,
                    const std::function<bool(std::uint32_t)>& is_remembered);
+    /// The slots for which it is true are asked for flows. True: that is new of any.
+    bool remember(const SlotTableId& id, const std::function<bool(std::uint32_t)>& has_flows);
+    /// The other instance has answered for these VIPs: what was remembered here is outdated.
+    void outdate(Domain domain, CoarseTime now);
 
     /// Lets time do its work on tables that are not followed. `remembering`: the longest a flow
     /// can be idle and be remembered. True: workers are to see something else.
@@ -77,6 +83,8 @@ class SlotTables {
     [[nodiscard]] std::size_t in_transition() const;
 
   private:
+    [[nodiscard]] CoarseTime void_before(Domain domain) const;
+
     std::map<SlotTableId, Table> tables_;
 };
 

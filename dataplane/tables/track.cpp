@@ -1,5 +1,7 @@
 #include "dataplane/tables/track.h"
 
+#include <algorithm>
+
 namespace tandem::tables {
 
 namespace {
@@ -45,15 +47,19 @@ Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const Slot& slot,
     return {flow.backend(), true, !is_news};
 }
 
-/// One that the other instance remembers.
+/// One that the other instance remembers. `without`: where it goes if its backend is not known
+/// here.
 Tracked adopt(FlowTable& flows, const FlowSought& sought, const PeerFlows::Flow& known,
               const SlotNow& at, const FlowSignal& signal, std::span<const LiveBackend> backends,
-              CoarseTime now) {
-    const BackendIndex backend = may_serve(known.backend, backends) ? known.backend : at.slot.owner;
+              BackendIndex without, CoarseTime now) {
+    const BackendIndex backend = known.backend == kNoBackend          ? without
+                                 : may_serve(known.backend, backends) ? known.backend
+                                                                      : at.slot.owner;
     if (backend == kNoBackend) return {kNoBackend, false, false};
     const FlowTable::Place flow = flows.adopt(sought.hash, backend, known.state, now, at.identity);
-    if (flow) return go_on(flows, flow, at.slot, signal, backends, now);
-    return {backend, false, false};
+    if (!flow) return {backend, false, false};
+    // Its first packet here, in whichever state the peer has seen it.
+    return {go_on(flows, flow, at.slot, signal, backends, now).backend, true, false};
 }
 
 /// Where a packet goes that opens nothing, if no more is known than its slot.
@@ -74,7 +80,7 @@ BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBa
 BackendIndex follow_peer(const SlotNow& at, const FlowSignal& signal,
                          std::span<const LiveBackend> backends) {
     if (at.peers != nullptr) {
-        if (const auto known = at.peers->find(at.identity)) {
+        if (const auto known = at.peers->find(at.identity); known && known->backend != kNoBackend) {
             const bool opens_anew = signal.opens && known->state == FlowState::kClosing;
             return may_serve(known->backend, backends) && !opens_anew ? known->backend
                                                                       : at.slot.owner;
@@ -86,18 +92,21 @@ BackendIndex follow_peer(const SlotNow& at, const FlowSignal& signal,
 
 Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
               const FlowSignal& signal, std::span<const LiveBackend> backends,
-              const TrackRules& rules, CoarseTime now) {
+              const TrackRules& rules, CoarseTime clock) {
+    const CoarseTime now = std::max(clock, at.void_before);
     if (const FlowTable::Place flow =
             flows.find(sought.hash, now, sought.glimpsed, at.void_before)) {
         return go_on(flows, flow, at.slot, signal, backends, now);
     }
+    const BackendIndex without = at.slot.is_in_transition()
+                                     ? unremembered(at, signal.is_udp, backends, rules, now)
+                                     : at.slot.owner;
     if (at.peers != nullptr) {
         if (const auto known = at.peers->find(at.identity)) {
-            return adopt(flows, sought, *known, at, signal, backends, now);
+            return adopt(flows, sought, *known, at, signal, backends, without, now);
         }
     }
     if (!at.slot.is_in_transition()) return {at.slot.owner, false, false};
-    const BackendIndex without = unremembered(at, signal.is_udp, backends, rules, now);
     const BackendIndex backend = signal.opens ? at.slot.owner : without;
     // Of a flow that ends nothing is worth remembering; if only one side does, more will come.
     if (backend == kNoBackend || signal.closes) return {backend, false, false};

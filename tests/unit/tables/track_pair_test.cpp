@@ -100,7 +100,7 @@ TEST_F(TrackOfPeer, ASynOnAFlowThatThePeerSawClosingOpensAnew) {
 }
 
 TEST_F(TrackOfPeer, AFlowWhoseBackendMayNotServeItOrIsNotKnownHereIsGivenToTheOwner) {
-    for (const BackendIndex backend : {kPinned, kNoBackend, BackendIndex{99}}) {
+    for (const BackendIndex backend : {kPinned, BackendIndex{99}}) {
         TableForTest fresh(64);
         backends_[kPinned].serves_flows = 0;
         peer_knows(backend);

@@ -1,0 +1,359 @@
+// Roles, plans and packets; dataplane_peer.cpp has what is said to the other instance.
+#include "tests/sim/pair/dataplane.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace tandem::sim {
+
+namespace {
+
+using pair::Role;
+using tables::SlotTableId;
+
+constexpr Duration kPauseMin = milliseconds(10);  // routers.cpp
+constexpr std::size_t kSweepBuckets = 16;         // worker.cpp
+constexpr std::size_t kSweepSeconds = 2;          // it is 30 where a flow may be silent for 900
+
+std::vector<tables::FlowJournal*> all_of(std::deque<tables::FlowJournal>& journals) {
+    std::vector<tables::FlowJournal*> all;
+    for (tables::FlowJournal& journal : journals) all.push_back(&journal);
+    return all;
+}
+
+}  // namespace
+
+tables::Domain domain_of(std::size_t group) {
+    return static_cast<tables::Domain>(0x0203 + group * 0x0402);
+}
+
+Dataplane::Dataplane(const Shape& shape, std::size_t number, std::uint64_t life, Workers& memory,
+                     LiveTables& live, std::shared_ptr<const Plan> plan, Instant now)
+    : shape_(&shape),
+      number_(number),
+      live_(&live),
+      memory_(&memory),
+      slot_hash_(plan->content.head.hash_key),
+      plan_(std::move(plan)),
+      peer_flows_(shape.peer_flows),
+      rules_{.udp_idle = shape.idle_s(/*is_udp=*/true)},
+      channel_(life),
+      suspicion_({.interval = kHeartbeat, .bound = kDeadAfter, .phi_max = 0}),
+      gate_(shape.sync_timeout) {
+    clock_ = coarse(now);
+    // Merger's constructor: what an earlier process had.
+    for (const LiveTables::Pool& pool : live.pools) {
+        tables::SlotTables::Table& table = slots_.restore(pool.id);
+        table.memory.recover(pool.slots, pool.changed_at, pool.earlier);
+        table.void_before = pool.void_before;
+    }
+    for (WorkerMemory& worker : memory) {
+        journals_.emplace_back(shape.journal_changes);
+        workers_.push_back(
+            {.table = {worker.buckets, worker.per_backend(), worker.statistics, shape.timeouts},
+             .hash = KeyedHash(worker.key),
+             .use = tables::SlotUse(worker.use_cells)});
+        workers_.back().table.keep_journal(worker.identities, journals_.back());
+    }
+    const auto epoch = static_cast<std::uint32_t>(life * 1000);
+    const auto last_use = [this](std::uint64_t pool, std::uint32_t slot) {
+        CoarseTime latest = 0;
+        for (const Worker& worker : workers_)
+            latest = std::max(latest, worker.use.last(pool, slot));
+        return latest;
+    };
+    replication_.emplace(pair::Replication::Settings{.limits = shape.stream,
+                                                     .remembering = shape.remembering,
+                                                     .epoch = epoch,
+                                                     .use_cells = kUseCells},
+                         slots_, peer_flows_, all_of(journals_), last_use);
+    for (std::size_t group = 0; group < shape.groups; ++group) {
+        routers_.push_back({.vrrp = pair::Vrrp(vrrp_settings(group))});
+        routers_[group].vrrp.allow_preemption(false);
+    }
+    merge(now);
+    changes_.clear();
+}
+
+CoarseTime Dataplane::coarse(Instant now) const {
+    return shape_->clock_begins[number_] +
+           static_cast<CoarseTime>(now.time_since_epoch() / shape_->second);
+}
+
+pair::VrrpSettings Dataplane::vrrp_settings(std::size_t group) const {
+    return {.priority = shape_->priorities[group][number_],
+            .advert_interval = shape_->advert_interval,
+            .preempt = shape_->preempts,
+            .preempt_delay = shape_->preempt_delay,
+            .address = IpAddress::from_v4({10, 0, 0, static_cast<std::uint8_t>(number_ + 1)})};
+}
+
+/// MainCore::step.
+void Dataplane::step(Instant now) {
+    clock_ = coarse(now);
+    step_routers(now);
+    step_peer(now);
+    if (clock_ != settled_at_) {
+        settled_at_ = clock_;
+        if (replication_->settle(clock_)) merged_ = 0;
+    }
+    follow_plan(now);
+}
+
+/// PairLink::step.
+void Dataplane::step_routers(Instant now) {
+    const Duration away = awake_at_ ? now - *awake_at_ : Duration{};
+    awake_at_ = now;
+    for (std::size_t group = 0; group < routers_.size(); ++group) {
+        pair::Vrrp& vrrp = routers_[group].vrrp;
+        const Duration pause = std::max(kPauseMin, vrrp.active_interval() / 4);
+        if (away > pause) perform(group, vrrp.on_pause(now), now);
+    }
+    for (const auto& [group, advert] : std::exchange(adverts_, {})) {
+        perform(group, routers_[group].vrrp.on_advert(advert, now), now);
+    }
+    look_at_workers(now);
+    for (std::size_t group = 0; group < routers_.size(); ++group) {
+        perform(group, routers_[group].vrrp.on_deadline(now), now);
+        if (routers_[group].schedule.is_due(now)) ring_.push_back({.group = group});
+    }
+    if (std::exchange(roles_changed_, false)) follow_roles(now);
+}
+
+/// WorkerWatch, and what Routers makes of it.
+void Dataplane::look_at_workers(Instant now) {
+    const Duration passed = stepped_at_ != Instant{} ? now - stepped_at_ : Duration{};
+    const bool counts = !std::exchange(has_looped_, false) && passed < kStallLimit;
+    still_ = counts ? still_ + passed : Duration{};
+    const bool run = still_ < kStallLimit;
+    if (std::exchange(is_fit_, run) == run) return;
+    for (std::size_t group = 0; group < routers_.size(); ++group) {
+        const std::uint8_t priority =
+            run ? shape_->priorities[group][number_] : pair::kPriorityReleased;
+        perform(group, routers_[group].vrrp.set_priority(priority, now), now);
+    }
+}
+
+/// Routers::perform.
+void Dataplane::perform(std::size_t group, const pair::Actions& actions, Instant now) {
+    if (actions.role) {
+        roles_changed_ = true;
+        changes_.push_back({.group = group,
+                            .role = *actions.role,
+                            .is_in_step = is_in_step(),
+                            .is_overdue = gate_.state() == pair::PreemptionGate::State::kOverdue,
+                            .adopted = *actions.role == Role::kActive ? adoptable(group) : 0,
+                            .follows = follows(group)});
+        if (*actions.role != Role::kActive) routers_[group].schedule.stop();
+    }
+    if (actions.advert_priority) {
+        ring_.push_back({.group = group, .advert_priority = *actions.advert_priority});
+    }
+    if (actions.announces) routers_[group].schedule.begin(now);
+}
+
+/// MainCore::follow_roles.
+void Dataplane::follow_roles(Instant now) {
+    if (!set_domains(now)) return;
+    merged_ = 0;
+    follow_plan(now);
+}
+
+/// PairedTables::follow_roles.
+bool Dataplane::set_domains(Instant now) {
+    std::vector<tables::Domain> domains;
+    for (std::size_t group = 0; group < routers_.size(); ++group) {
+        if (is_active(group)) domains.push_back(domain_of(group));
+    }
+    std::ranges::sort(domains);
+    return replication_->set_domains(std::move(domains), coarse(now));
+}
+
+std::size_t Dataplane::adoptable(std::size_t group) const {
+    std::size_t count = 0;
+    for (const auto& [id, table] : slots_.all()) {
+        if (id.domain != domain_of(group) || !table.peers) continue;
+        const pair::Follower& follower = replication_->follower();
+        const std::span<const tables::Slot> own = table.memory.slots();
+        for (std::uint32_t i = 0; i < own.size(); ++i) {
+            const bool differs = table.peers->owners[i] != own[i].owner;
+            if (differs || (follower.has(id) && follower.has_flows(id, i, own.size()))) ++count;
+        }
+    }
+    return count;
+}
+
+std::array<bool, kPoolsMax> Dataplane::follows(std::size_t group) const {
+    std::array<bool, kPoolsMax> follows{};
+    for (std::size_t pool = 0; pool < plan_->pool_ids.size(); ++pool) {
+        const SlotTableId id{.pool = plan_->pool_ids[pool], .domain = domain_of(group)};
+        const tables::SlotTables::Table* table = slots_.find(id);
+        follows[pool] = table != nullptr && table->peers;
+    }
+    return follows;
+}
+
+void Dataplane::stop(Instant now) {
+    for (std::size_t group = 0; group < routers_.size(); ++group) {
+        perform(group, routers_[group].vrrp.stop(), now);
+    }
+}
+
+void Dataplane::follow_plan(Instant now) {
+    if (plan_->generation != merged_) merge(now);
+}
+
+/// MainCore::merge, with Merger's part in it.
+void Dataplane::merge(Instant now) {
+    for (std::size_t group = 0; group < routers_.size(); ++group) {
+        pair::Vrrp& vrrp = routers_[group].vrrp;
+        if (vrrp.role() == Role::kInitialize) perform(group, vrrp.start(now), now);
+    }
+    std::vector<SlotTableId> ids;
+    for (const std::uint64_t pool : plan_->pool_ids) {
+        for (std::size_t group = 0; group < routers_.size(); ++group) {
+            ids.push_back({.pool = pool, .domain = domain_of(group)});
+        }
+    }
+    slots_.keep_only(ids);
+    merged_owners_.resize(plan_->content.owners.size());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        const std::size_t pool = i / routers_.size();
+        slots_.set_hold(ids[i], plan_->hold);
+        const bool is_last = i % routers_.size() == routers_.size() - 1;
+        if (merged_owners_[pool] == plan_->content.owners[pool]) continue;
+        slots_.update(ids[i], *plan_->content.owners[pool], coarse(now));
+        if (is_last) merged_owners_[pool] = plan_->content.owners[pool];
+    }
+    publish();
+    own_.plan_generation = plan_->generation;
+    own_.config_revision = plan_->content.head.config_revision;
+    own_.hash_key_id = slot_hash_.of_pair(0, 0);
+    own_.digest = plan_->content.head.digest;
+    set_plan();
+    merged_ = set_domains(now) ? 0 : plan_->generation;
+}
+
+/// As workers see it from now on.
+void Dataplane::publish() {
+    std::vector<LiveTables::Pool> pools;
+    for (const auto& [id, table] : slots_.all()) {
+        const LiveTables::Pool* known = live_->find(id);
+        if (known != nullptr && known->revision == table.revision && has_published_) {
+            pools.push_back(*known);
+            pools.back().is_followed = table.peers.has_value();
+            continue;
+        }
+        LiveTables::Pool& pool = pools.emplace_back();
+        pool.id = id;
+        pool.revision = table.revision;
+        pool.slots.assign(table.memory.slots().begin(), table.memory.slots().end());
+        const auto changed_at = table.memory.changed_at();
+        pool.changed_at.assign(changed_at.begin(), changed_at.end());
+        if (table.peers) {
+            for (std::size_t i = 0; i < pool.slots.size(); ++i) {
+                pool.slots[i].steady = table.peers->owners[i];
+            }
+            pool.earlier = table.peers->earlier;
+        } else {
+            pool.earlier.assign(table.memory.earlier().begin(), table.memory.earlier().end());
+        }
+        pool.void_before = table.void_before;
+        pool.is_followed = table.peers.has_value();
+    }
+    live_->pools = std::move(pools);
+    has_published_ = true;
+    if (live_->plan == plan_) return;
+    live_->plan = plan_;
+    live_->backends.assign(plan_->content.backends.size(), {});
+    for (std::size_t i = 0; i < live_->backends.size(); ++i) {
+        live_->backends[i].serves_flows = plan_->content.backends[i].serves_flows;
+    }
+}
+
+/// Worker::run_once without packets.
+void Dataplane::work(Instant /*now*/) {
+    if (!workers_run_) return;
+    has_looped_ = true;
+    for (Worker& worker : workers_) {
+        std::vector<tables::FlowTable::Void> voids;
+        for (const LiveTables::Pool& pool : live_->pools) {
+            if (pool.void_before != 0) voids.push_back({pool.id.domain, pool.void_before});
+        }
+        worker.table.set_void(std::move(voids));
+        worker.table.answer_journal(clock_, kSweepBuckets);
+        if (clock_ != worker.swept_at) {
+            worker.swept_at = clock_;
+            worker.sweep_left = worker.table.bucket_count() / kSweepSeconds + 1;
+        }
+        const std::size_t count = std::min(worker.sweep_left, kSweepBuckets);
+        worker.table.sweep(clock_, count);
+        worker.sweep_left -= count;
+    }
+}
+
+/// pipeline::pick.
+BackendId Dataplane::forward(const FlowSeen& flow, const tables::FlowSignal& signal) {
+    const LiveTables::Pool* pool =
+        live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});
+    if (pool == nullptr || pool->slots.empty()) return kNobody;
+    const auto id_of = [&](tables::BackendIndex backend) {
+        return backend < live_->plan->ids.size() ? live_->plan->ids[backend] : kNobody;
+    };
+    const std::uint64_t slot_hash = slot_hash_.of_pair(flow.key, flow.pool);
+    const std::uint32_t index =
+        tables::LiveView::slot_index(slot_hash, static_cast<std::uint32_t>(pool->slots.size()));
+    const tables::Slot slot = pool->slots[index];
+    if (slot.is_steady()) return id_of(slot.owner);
+    const tables::SlotNow at{.slot = slot,
+                             .changed_at = &pool->changed_at[index],
+                             .slot_hash = slot_hash,
+                             .earlier = pool->earlier,
+                             .identity = tables::flow_identity(slot_hash, pool->id.domain),
+                             .void_before = pool->void_before,
+                             .peers = &peer_flows_};
+    if (pool->is_followed) return id_of(tables::follow_peer(at, signal, live_->backends));
+    Worker& worker = workers_[worker_of(flow)];
+    const tables::FlowSought sought{worker.hash.of_pair(flow.key, flow.pool), {}};
+    const tables::Tracked tracked =
+        tables::track(worker.table, sought, at, signal, live_->backends, rules_, clock_);
+    if (tracked.is_remembered && !tracked.is_repeated) {
+        worker.use.note(pool->id.pool, index, std::max(clock_, pool->void_before));
+    }
+    return id_of(tracked.backend);
+}
+
+std::string Dataplane::describe(const FlowSeen& flow) const {
+    const LiveTables::Pool* pool =
+        live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});
+    if (pool == nullptr || pool->slots.empty()) return "has no table";
+    const auto name = [&](std::uint16_t backend) {
+        const std::size_t id = backend < live_->plan->ids.size() ? live_->plan->ids[backend] : 99;
+        return fmt::format("{}(id {})", backend, id);
+    };
+    const std::uint64_t slot_hash = slot_hash_.of_pair(flow.key, flow.pool);
+    const std::uint32_t index =
+        tables::LiveView::slot_index(slot_hash, static_cast<std::uint32_t>(pool->slots.size()));
+    const tables::Slot slot = pool->slots[index];
+    const tables::FlowIdentity identity = tables::flow_identity(slot_hash, pool->id.domain);
+    const auto known = peer_flows_.find(identity);
+    const auto state = (*memory_)[worker_of(flow)].state_of(identity);
+    return fmt::format(
+        "second {}: slot {}: owner {}, steady {}, changed {}, void before {}{}; of the peer's: {}; "
+        "own: {}",
+        clock_, index, name(slot.owner), name(slot.steady), pool->changed_at[index],
+        pool->void_before, pool->is_followed ? ", followed" : "",
+        known ? fmt::format("{} in state {}", name(known->backend), static_cast<int>(known->state))
+              : "unknown",
+        state ? fmt::format("in state {}", static_cast<int>(*state)) : "unknown");
+}
+
+std::uint64_t Dataplane::crowded() const {
+    std::uint64_t sum = 0;
+    for (const WorkerMemory& worker : *memory_) {
+        sum += worker.statistics.evicted + worker.statistics.refused_full;
+    }
+    return sum;
+}
+
+}  // namespace tandem::sim

@@ -1,0 +1,210 @@
+// One life of a dataplane: the pair's pure machines, put together as main_core.cpp, pair_link.cpp,
+// peer_link.cpp, paired_tables.cpp and pipeline/pick.cpp do it, in their order. What it sends is
+// collected for the world to carry.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/pair/announce.h"
+#include "dataplane/pair/message.h"
+#include "dataplane/pair/preemption.h"
+#include "dataplane/pair/replication.h"
+#include "dataplane/pair/suspicion.h"
+#include "dataplane/pair/vrrp.h"
+#include "dataplane/tables/peer_flows.h"
+#include "dataplane/tables/slot_tables.h"
+#include "dataplane/tables/track.h"
+#include "tests/sim/pair/channel.h"
+#include "tests/sim/pair/memory.h"
+
+namespace tandem::sim {
+
+using Workers = std::deque<WorkerMemory>;
+
+/// VIPs of one group are one domain here.
+tables::Domain domain_of(std::size_t group);
+
+/// What leaves by worker 0, in order.
+struct LanFrame {
+    std::size_t group = 0;
+    std::optional<std::uint8_t> advert_priority{};  ///< none: it announces
+};
+
+struct RoleChange {
+    std::size_t group = 0;
+    pair::Role role{};
+    bool is_in_step = false;
+    bool is_overdue = false;                ///< sync_timeout has passed without that
+    std::size_t adopted = 0;                ///< slots and flows that it goes on with for the peer
+    std::array<bool, kPoolsMax> follows{};  ///< whose slots it goes on with
+};
+
+/// A flow as a worker knows it.
+struct FlowSeen {
+    std::size_t group = 0;
+    std::size_t pool = 0;
+    std::uint64_t key = 0;  ///< its ports and addresses
+};
+
+/// The pair's: slots are chosen by it.
+inline constexpr HashKey kSlotKey{{5, 3, 1}};
+
+inline tables::FlowIdentity identity_of(const KeyedHash& slot_hash, const FlowSeen& flow) {
+    return tables::flow_identity(slot_hash.of_pair(flow.key, flow.pool), domain_of(flow.group));
+}
+
+class Dataplane {
+  public:
+    Dataplane(const Shape& shape, std::size_t number, std::uint64_t life, Workers& memory,
+              LiveTables& live, std::shared_ptr<const Plan> plan, Instant now);
+
+    // What arrives waits for the next step.
+    void on_advert(std::size_t group, const pair::Advert& advert) {
+        adverts_.push_back({group, advert});
+    }
+    void on_datagram(Datagram datagram, Instant at) {
+        datagrams_.push_back({std::move(datagram), at});
+    }
+    void on_plan(std::shared_ptr<const Plan> plan) { plan_ = std::move(plan); }
+
+    void set_clock(Instant now) { clock_ = coarse(now); }
+    /// One loop of each worker, unless they stand still.
+    void work(Instant now);
+    /// One loop of the main core.
+    void step(Instant now);
+    /// SIGTERM. Its workers go on until kLate has passed.
+    void stop(Instant now);
+    /// Where a worker sends a packet: kNobody if to nobody.
+    BackendId forward(const FlowSeen& flow, const tables::FlowSignal& signal);
+
+    void set_workers_run(bool run) { workers_run_ = run; }
+    [[nodiscard]] bool workers_run() const { return workers_run_; }
+    /// As the main core has found.
+    [[nodiscard]] bool is_fit() const { return is_fit_; }
+    [[nodiscard]] std::vector<LanFrame> take_frames() { return std::exchange(ring_, {}); }
+    [[nodiscard]] std::vector<Datagram> take_datagrams() { return std::exchange(sent_, {}); }
+    [[nodiscard]] std::vector<RoleChange> take_changes() { return std::exchange(changes_, {}); }
+
+    [[nodiscard]] bool is_active(std::size_t group) const {
+        return routers_[group].vrrp.role() == pair::Role::kActive;
+    }
+    /// By its own memory, not by what the peer tells.
+    [[nodiscard]] bool is_tracking(const FlowSeen& flow) const {
+        const LiveTables::Pool* pool =
+            live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});
+        return pool != nullptr && !pool->is_followed;
+    }
+    /// It is remembered, but for a packet or two only: nobody is told of that.
+    [[nodiscard]] bool is_on_probation(const FlowSeen& flow) const {
+        const Worker& worker = workers_[worker_of(flow)];
+        const auto place = worker.table.glimpse(worker.hash.of_pair(flow.key, flow.pool));
+        return place && tables::on_probation(place.state());
+    }
+    [[nodiscard]] const pair::Vrrp& vrrp(std::size_t group) const { return routers_[group].vrrp; }
+    [[nodiscard]] const pair::Replication& replication() const { return *replication_; }
+    [[nodiscard]] const tables::SlotTables& slots() const { return slots_; }
+    [[nodiscard]] const tables::PeerFlows& peer_flows() const { return peer_flows_; }
+    [[nodiscard]] const LiveTables& live() const { return *live_; }
+    /// Journals are empty: all that workers have said has been passed on.
+    [[nodiscard]] bool has_heard_workers() const;
+    /// By index, as control is shown them; empty: the peer is not known.
+    [[nodiscard]] std::span<const tables::HealthState> peers_verdicts() const;
+    [[nodiscard]] bool is_peer_alive() const { return heard_.has_value(); }
+    [[nodiscard]] bool has_same_tables() const { return has_same_tables_; }
+    [[nodiscard]] bool is_plan_new() const { return is_plan_new_; }
+    /// It could go on for the peer, and has the same tables.
+    [[nodiscard]] bool is_in_step() const;
+    /// What it knows of a flow, for a reader of a trace.
+    [[nodiscard]] std::string describe(const FlowSeen& flow) const;
+    /// So many flows found no room, or had to make room.
+    [[nodiscard]] std::uint64_t crowded() const;
+
+  private:
+    struct Router {
+        pair::Vrrp vrrp;
+        pair::AnnouncementSchedule schedule{};
+    };
+    struct Worker {
+        tables::FlowTable table;
+        KeyedHash hash;
+        tables::SlotUse use;
+        CoarseTime swept_at = 0;
+        std::size_t sweep_left = 0;
+    };
+
+    [[nodiscard]] CoarseTime coarse(Instant now) const;
+    [[nodiscard]] pair::VrrpSettings vrrp_settings(std::size_t group) const;
+    [[nodiscard]] std::size_t worker_of(const FlowSeen& flow) const {
+        return flow.key % workers_.size();
+    }
+    void perform(std::size_t group, const pair::Actions& actions, Instant now);
+    void step_routers(Instant now);
+    void look_at_workers(Instant now);
+    void follow_roles(Instant now);
+    bool set_domains(Instant now);
+    [[nodiscard]] std::size_t adoptable(std::size_t group) const;
+    [[nodiscard]] std::array<bool, kPoolsMax> follows(std::size_t group) const;
+    void step_peer(Instant now);
+    void hear(Instant now);
+    void believe(const Datagram& datagram, Instant at, Instant now);
+    void take(const pair::Message& message, bool is_new, Instant now);
+    void speak(Instant now);
+    [[nodiscard]] pair::Message heartbeat() const;
+    void judge_preemption(Instant now);
+    void follow_plan(Instant now);
+    void merge(Instant now);
+    void publish();
+    void set_plan();
+
+    const Shape* shape_;
+    std::size_t number_;
+    LiveTables* live_;
+    Workers* memory_;
+    KeyedHash slot_hash_;
+    std::shared_ptr<const Plan> plan_;
+    std::uint64_t merged_ = 0;
+    bool has_published_ = false;
+    std::vector<std::shared_ptr<const plan::Owners>> merged_owners_;
+
+    tables::SlotTables slots_;
+    tables::PeerFlows peer_flows_;
+    std::deque<tables::FlowJournal> journals_;
+    std::optional<pair::Replication> replication_;
+    std::deque<Worker> workers_;
+    tables::TrackRules rules_;
+    CoarseTime clock_ = 0;  ///< that workers read
+    CoarseTime settled_at_ = 0;
+
+    std::vector<Router> routers_;
+    std::vector<std::pair<std::size_t, pair::Advert>> adverts_;
+    std::vector<LanFrame> ring_;
+    std::vector<RoleChange> changes_;
+    bool roles_changed_ = false;
+    bool workers_run_ = true;
+    bool has_looped_ = true;  ///< a worker, since the last look
+    bool is_fit_ = true;
+    Duration still_{};
+    std::optional<Instant> awake_at_;
+
+    Channel channel_;
+    pair::Suspicion suspicion_;
+    std::vector<std::pair<Datagram, Instant>> datagrams_;
+    std::vector<Datagram> sent_;
+    std::optional<pair::Message> heard_;
+    pair::Message own_;
+    Instant stepped_at_{};
+    Instant next_heartbeat_{};
+    Instant answered_at_{};
+    bool owes_answer_ = false;
+    bool is_new_life_ = false;
+    bool is_plan_new_ = false;  ///< there was no step since it came
+    bool has_same_tables_ = false;
+    pair::PreemptionGate gate_;
+};
+
+}  // namespace tandem::sim

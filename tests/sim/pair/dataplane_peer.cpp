@@ -1,0 +1,139 @@
+// What is said to the other instance, and heard of it: as in peer_link.cpp and paired_tables.cpp.
+#include <algorithm>
+
+#include "tests/sim/pair/dataplane.h"
+
+namespace tandem::sim {
+
+namespace {
+
+constexpr Duration kAnswerInterval = milliseconds(5);
+constexpr int kBatchesAtOnce = 64;
+
+}  // namespace
+
+/// MainCore::step_peer.
+void Dataplane::step_peer(Instant now) {
+    const bool was_away = stepped_at_ != Instant{} && now - stepped_at_ > kHeartbeat;
+    stepped_at_ = now;
+    if (was_away) suspicion_.excuse(now);
+    hear(now);
+    if (heard_ && suspicion_.is_dead(now)) {
+        heard_.reset();
+        replication_->peer_is_lost(coarse(now));
+        has_same_tables_ = false;
+    }
+    if (heard_) {
+        has_same_tables_ = heard_->hash_key_id == own_.hash_key_id && heard_->digest == own_.digest;
+    }
+    if (is_fit_) speak(now);
+    if (replication_->step(coarse(now))) merged_ = 0;
+    is_plan_new_ = false;
+    judge_preemption(now);
+}
+
+void Dataplane::hear(Instant now) {
+    for (const auto& [datagram, at] : std::exchange(datagrams_, {})) believe(datagram, at, now);
+}
+
+/// PeerLink::believe.
+void Dataplane::believe(const Datagram& datagram, Instant at, Instant now) {
+    const std::optional<Channel::Opened> opened = channel_.open(datagram);
+    if (!opened) return;
+    if (!opened->is_known) {
+        if (now - answered_at_ < kAnswerInterval) return;
+        answered_at_ = now;
+        sent_.push_back(channel_.answer(datagram));
+        return;
+    }
+    is_new_life_ |= opened->is_new;
+    const std::optional<pair::Message> message = pair::decode(datagram.payload);
+    if (!message) return;
+    suspicion_.heard(at);
+    take(*message, std::exchange(is_new_life_, false), now);
+}
+
+/// PeerLink::take.
+void Dataplane::take(const pair::Message& message, bool is_new, Instant now) {
+    if (!heard_ || is_new) replication_->peer_appears(is_new, coarse(now));
+    replication_->peer_has_key(message.hash_key_id);
+    if (message.acknowledgement) replication_->take(*message.acknowledgement, now);
+    if (message.acknowledgement && message.wants_telling) {
+        replication_->take_request(message.acknowledgement->epoch);
+    }
+    if (message.batch) {
+        replication_->take(*message.batch, coarse(now));
+        owes_answer_ = true;
+    }
+    heard_ = message;
+    heard_->batch.reset();
+}
+
+pair::Message Dataplane::heartbeat() const {
+    pair::Message message = own_;
+    message.interval_us = static_cast<std::uint32_t>(kHeartbeat / microseconds(1));
+    message.is_fit = true;
+    message.is_caught_up = replication_->is_caught_up();
+    message.wants_telling = replication_->wants_telling();
+    message.acknowledgement = replication_->acknowledgement();
+    return message;
+}
+
+/// PeerLink::speak, then PeerLink::stream.
+void Dataplane::speak(Instant now) {
+    if (now >= next_heartbeat_) {
+        next_heartbeat_ = std::max(next_heartbeat_ + kHeartbeat, now);
+        sent_.push_back(channel_.seal(encode(heartbeat())));
+    }
+    if (!heard_) return;
+    for (int i = 0; i < kBatchesAtOnce; ++i) {
+        std::optional<pair::Batch> batch = replication_->next_batch(now);
+        if (!batch && !owes_answer_) return;
+        owes_answer_ = false;
+        pair::Message message = heartbeat();
+        message.batch = std::move(batch);
+        sent_.push_back(channel_.seal(encode(message)));
+    }
+}
+
+/// PeerLink::is_in_step.
+bool Dataplane::is_in_step() const {
+    return heard_ && replication_->is_caught_up() && has_same_tables_;
+}
+
+/// MainCore::judge_preemption.
+void Dataplane::judge_preemption(Instant now) {
+    if (!gate_.judge(is_in_step(), now)) return;
+    for (Router& router : routers_) router.vrrp.allow_preemption(gate_.is_open());
+}
+
+/// PairedTables::follow_plan.
+void Dataplane::set_plan() {
+    const std::vector<tables::PlanBackend>& planned = plan_->content.backends;
+    std::vector<pair::ToldBackend> backends(planned.size());
+    std::vector<tables::HealthState> verdicts(planned.size());
+    for (std::size_t i = 1; i < planned.size(); ++i) {
+        if (planned[i].health == tables::HealthState::kUnused) continue;
+        backends[i] = {.number = static_cast<tables::BackendIndex>(i),
+                       .pool = plan_->pool_ids[planned[i].pool],
+                       .address = planned[i].address,
+                       .port = planned[i].port};
+        verdicts[i] = planned[i].health;
+    }
+    is_plan_new_ = true;
+    replication_->set_plan(std::move(backends), std::move(verdicts), slot_hash_.of_pair(0, 0));
+}
+
+/// PairedTables::show_views, and PeerWatch.
+std::span<const tables::HealthState> Dataplane::peers_verdicts() const {
+    if (!replication_->is_caught_up()) return {};
+    return replication_->follower().verdicts();
+}
+
+bool Dataplane::has_heard_workers() const {
+    return std::ranges::all_of(journals_, [&](const tables::FlowJournal& journal) {
+        return journal.has_room(shape_->journal_changes) && !journal.has_overflowed();
+    });
+}
+
+}  // namespace tandem::sim

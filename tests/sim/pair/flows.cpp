@@ -1,0 +1,178 @@
+#include "tests/sim/pair/flows.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace tandem::sim {
+
+namespace {
+
+std::size_t other(std::size_t instance) {
+    return 1 - instance;
+}
+
+}  // namespace
+
+/// A flow may be silent for so long wherever seconds begin.
+Duration Judge::idle_limit(const Flow& flow) const {
+    return shape_->idle_s(flow.is_udp) * shape_->second - 2 * shape_->tick;
+}
+
+/// It is established, or was given another backend, there and nowhere else.
+void Judge::change(Flow& flow, std::size_t at, bool is_active) {
+    ++flow.changes;
+    flow.unknown[at] = is_active ? Excuse::kNone : Excuse::kUntold;
+    flow.unknown[other(at)] = Excuse::kUntold;
+}
+
+Excuse Judge::excuse_of(const Flow& flow, std::size_t at, bool is_active, bool answers,
+                        Instant now) const {
+    const Group& group = groups_[flow.seen.group];
+    if (flow.unknown[at] != Excuse::kNone) return flow.unknown[at];
+    if (!answers && group.is_behind[at]) return Excuse::kBehind;
+    // Its slots are not those that it is told of: the operator has changed one side only.
+    if (!answers && is_active && group.follows[at]) return Excuse::kBehind;
+    const Duration limit = idle_limit(flow);
+    if (now - flow.last_at > limit) return Excuse::kIdle;
+    const Instant known_at = std::max(flow.last_at_instance[at], group.told_at[at]);
+    if (is_active && now - known_at > limit) return Excuse::kIdle;
+    return Excuse::kNone;
+}
+
+std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, BackendId to,
+                             const Dataplane& dataplane, bool is_crowded, Instant now) {
+    ++counts_->packets;
+    Flow& flow = (*flows_)[packet.flow];
+    if (packet.changes != flow.changes) return {};  // it belongs to the past
+    // Who follows nobody goes by its own memory, whether or not it answers for the group.
+    const bool is_active = dataplane.is_tracking(flow.seen);
+    const bool answers = dataplane.is_active(flow.seen.group);
+    std::string wrong;
+    // A number that was another backend's, of another pool: that one is gone, and its flows with
+    // it.
+    if (to != kNobody && to / kBackendsOfPool != flow.seen.pool) {
+        ++counts_->excused[static_cast<std::size_t>(Excuse::kRemoved)];
+        flow.state = Flow::State::kClosed;
+        ++flow.changes;
+        return wrong;
+    }
+    if (flow.state != Flow::State::kEstablished) {
+        if (flow.state == Flow::State::kOpening && to == flow.backend && !packet.signal.opens) {
+            ++counts_->opened;
+            flow.state = Flow::State::kEstablished;
+            const bool is_there = flow.unknown[at] == Excuse::kNone && is_active;
+            change(flow, at, is_active || is_there);
+        } else if (flow.state == Flow::State::kClosed || packet.signal.opens) {
+            flow.state = to == kNobody ? Flow::State::kClosed : Flow::State::kOpening;
+            flow.backend = to;
+            flow.unknown = {Excuse::kOpening, Excuse::kOpening};
+        } else {
+            ++counts_->excused[static_cast<std::size_t>(Excuse::kOpening)];
+            flow.state = Flow::State::kClosed;
+            ++flow.changes;
+        }
+    } else {
+        ++counts_->established;
+        const bool serves = dataplane.live().serves(flow.backend);
+        if (to != flow.backend && !serves) {
+            if (is_active && to != kNobody) {
+                ++counts_->rewritten;
+                flow.backend = to;
+                change(flow, at, true);
+            }
+        } else if (to != flow.backend) {
+            Excuse excuse = excuse_of(flow, at, is_active, answers, now);
+            if (excuse == Excuse::kNone && is_crowded) excuse = Excuse::kCrowded;
+            ++counts_->excused[static_cast<std::size_t>(excuse)];
+            if (excuse == Excuse::kNone) {
+                wrong =
+                    fmt::format("flow {} of backend {} is sent to {} by instance {}, {}",
+                                packet.flow, flow.backend, to, at, answers ? "active" : "backup");
+            }
+            flow.state = Flow::State::kClosed;  // its client begins anew
+            ++flow.changes;
+        } else if (is_active && groups_[flow.seen.group].taken_at[at] != flow.taken_at[at]) {
+            flow.taken_at[at] = groups_[flow.seen.group].taken_at[at];
+            ++counts_->kept;
+        }
+    }
+    if (to == kNobody) return wrong;
+    if (is_active) flow.last_at = flow.last_at_instance[at] = now;
+    return wrong;
+}
+
+void Judge::forget(std::size_t instance, std::size_t group, Excuse why) {
+    for (Flow& flow : *flows_) {
+        if (flow.seen.group != group) continue;
+        if (flow.unknown[instance] == Excuse::kNone) flow.unknown[instance] = why;
+    }
+}
+
+void Judge::became_active(std::size_t instance, const RoleChange& change,
+                          const Dataplane& dataplane, Instant now) {
+    const std::size_t group = change.group;
+    Group& state = groups_[group];
+    const Duration remembered = shape_->remembering * shape_->second;
+    const bool is_outdated =
+        state.follows[instance] && now - state.told_at[instance] > remembered - 2 * shape_->tick;
+    if (state.is_behind[instance] || is_outdated) forget(instance, group, Excuse::kBehind);
+    for (Flow& flow : *flows_) {
+        if (flow.seen.group != group || flow.unknown[instance] != Excuse::kNone) continue;
+        const bool is_known = flow.backend == kNobody || dataplane.live().plan->has(flow.backend);
+        if (!is_known) flow.unknown[instance] = Excuse::kRemoved;
+        // Tables of other sizes are not gone on with: the operator has changed one side only.
+        const bool is_lost = state.follows[instance] && !change.follows[flow.seen.pool];
+        if (is_lost) flow.unknown[instance] = Excuse::kBehind;
+    }
+    state.follows[instance] = state.is_behind[instance] = false;
+    state.is_behind[other(instance)] = true;
+    state.taken_at[instance] = now;
+}
+
+void Judge::gave_up(std::size_t instance, std::size_t group, const Machines& machines) {
+    const Dataplane* peer = machines[other(instance)];
+    if (peer != nullptr && peer->is_active(group)) groups_[group].is_behind[instance] = true;
+}
+
+void Judge::died(std::size_t instance, const Machines& machines, bool all) {
+    const Dataplane& dataplane = *machines[instance];
+    for (std::size_t group = 0; group < shape_->groups; ++group) {
+        Group& state = groups_[group];
+        const bool is_active = dataplane.is_active(group);
+        for (Flow& flow : *flows_) {
+            if (flow.seen.group != group) continue;
+            const bool is_inherited =
+                flow.last_at_instance[instance] < state.taken_at[instance] &&
+                dataplane.peer_flows().find(identity_of(slot_hash_, flow.seen));
+            if ((all || !is_active || is_inherited) && flow.unknown[instance] == Excuse::kNone) {
+                flow.unknown[instance] = Excuse::kRestart;
+            }
+        }
+        state.follows[instance] = false;
+        gave_up(instance, group, machines);
+    }
+}
+
+void Judge::committed(std::size_t from, std::size_t group, const Dataplane& dataplane,
+                      Instant now) {
+    const std::size_t to = other(from);
+    groups_[group].is_behind[to] = false;
+    groups_[group].follows[to] = true;
+    groups_[group].told_at[to] = now;
+    for (Flow& flow : *flows_) {
+        if (flow.seen.group != group) continue;
+        flow.unknown[to] = excuse_of(flow, from, true, true, now);
+        const bool is_doubtful =
+            flow.unknown[to] == Excuse::kNone && dataplane.is_on_probation(flow.seen);
+        if (is_doubtful) flow.unknown[to] = Excuse::kDoubtful;
+    }
+}
+
+void Judge::removed(const Dataplane& dataplane, std::size_t instance, BackendId backend) {
+    for (Flow& flow : *flows_) {
+        if (flow.backend != backend || !dataplane.is_active(flow.seen.group)) continue;
+        if (flow.unknown[instance] == Excuse::kNone) flow.unknown[instance] = Excuse::kRemoved;
+    }
+}
+
+}  // namespace tandem::sim

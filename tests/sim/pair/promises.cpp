@@ -1,0 +1,138 @@
+#include "tests/sim/pair/promises.h"
+
+#include <fmt/format.h>
+
+namespace tandem::sim {
+
+namespace {
+
+using pair::Role;
+
+bool claims(const Dataplane* dataplane, std::size_t group) {
+    return dataplane != nullptr && dataplane->workers_run() && dataplane->is_active(group);
+}
+
+/// By the other instance's number of the same backend.
+tables::BackendIndex translated(std::uint16_t owner, const Plan& from, const Plan& to) {
+    const BackendId id = owner < from.ids.size() ? from.ids[owner] : kNobody;
+    return id == kNobody ? tables::kNoBackend : to.index_of[id];
+}
+
+}  // namespace
+
+Promises::Promises(const Shape& shape, Counts& counts, Instant begin)
+    : shape_(&shape), counts_(&counts) {
+    for (Group& group : groups_) {
+        group = {.nobody_since = begin,
+                 .could_since = {begin, begin},
+                 .claims_since = {begin, begin},
+                 .both_since = begin};
+    }
+}
+
+std::string Promises::watch(const Seen& seen, Instant now) {
+    for (std::size_t i = 0; i < kInstances; ++i) {
+        const Dataplane* dataplane = seen.dataplanes[i];
+        if (dataplane != nullptr && dataplane->is_in_step()) in_step_at_[i] = now;
+    }
+    for (std::size_t group = 0; group < shape_->groups; ++group) {
+        Group& state = groups_[group];
+        const std::array<bool, kInstances> claim{claims(seen.dataplanes[0], group),
+                                                 claims(seen.dataplanes[1], group)};
+        if (claim[0] || claim[1]) state.nobody_since = now;
+        if (!claim[0] || !claim[1] || !seen.lan_is_whole) state.both_since = now;
+        if (now - state.both_since > both_max()) {
+            return fmt::format("both claim group {} on a whole network", group);
+        }
+        for (std::size_t i = 0; i < kInstances; ++i) {
+            const Dataplane* dataplane = seen.dataplanes[i];
+            const bool could = dataplane != nullptr && dataplane->workers_run() &&
+                               dataplane->is_fit() && !seen.is_stopping[i];
+            if (!could) state.could_since[i] = now;
+            const bool is_heard =
+                claim[i] && seen.lan_is_whole && seen.dataplanes[1 - i] != nullptr;
+            if (!is_heard) state.claims_since[i] = now;
+            if (now - std::max(state.nobody_since, state.could_since[i]) > nobody_max()) {
+                return fmt::format("nobody claims group {}, and {} could", group, i);
+            }
+        }
+    }
+    return {};
+}
+
+/// Who is active, fit and heard loses a group only to one that could go on with it.
+std::string Promises::on_change(std::size_t instance, const RoleChange& change, const Seen& seen,
+                                Instant now) {
+    if (change.role != Role::kActive) return {};
+    if (change.adopted != 0) ++counts_->adoptions;
+    const std::size_t other = 1 - instance;
+    const Dataplane* peer = seen.dataplanes[other];
+    const Group& state = groups_[change.group];
+    const Duration heard = 5 * shape_->advert_interval + kWireDelayMax + 2 * shape_->tick;
+    const bool is_taken = peer != nullptr && peer->is_active(change.group) && peer->is_fit() &&
+                          now - state.claims_since[other] > heard &&
+                          now - state.could_since[instance] > heard;
+    if (!is_taken) return {};
+    ++counts_->preemptions;
+    if (change.is_overdue || now - in_step_at_[instance] <= heard) return {};
+    return fmt::format("{} takes group {} from a live peer without being in step", instance,
+                       change.group);
+}
+
+std::string Promises::on_speech(std::size_t instance, const Dataplane& dataplane, Instant now) {
+    if (dataplane.workers_run() || !stopped_since_[instance]) return {};
+    if (now - *stopped_since_[instance] <= kStallLimit + 2 * shape_->tick) return {};
+    return fmt::format("{} speaks while its workers stand still", instance);
+}
+
+std::string Promises::compare_slots(const Dataplane& from, const Dataplane& to, std::size_t group) {
+    for (const auto& [id, table] : from.slots().all()) {
+        if (id.domain != domain_of(group)) continue;
+        const tables::SlotTables::Table* followed = to.slots().find(id);
+        if (followed == nullptr) continue;
+        if (followed->memory.slots().size() != table.memory.slots().size()) continue;
+        if (!followed->peers) return "slots of a peer that has told all are not followed";
+        const tables::SlotMemory::Steady steady = table.memory.steady();
+        for (std::size_t slot = 0; slot < steady.owners.size(); ++slot) {
+            const std::uint16_t theirs = followed->peers->owners[slot];
+            const std::uint16_t ours = steady.owners[slot];
+            ++counts_->slots_compared;
+            const bool is_same =
+                ours == tables::Slot::kByHash || theirs == tables::Slot::kByHash
+                    ? ours == theirs
+                    : theirs == translated(ours, *from.live().plan, *to.live().plan);
+            if (!is_same) {
+                return fmt::format(
+                    "slot {} is steady with {}, and the peer that is told all has {}", slot, ours,
+                    theirs);
+            }
+        }
+    }
+    return {};
+}
+
+std::string Promises::at_the_end(const Seen& seen, Instant /*now*/) {
+    for (std::size_t group = 0; group < shape_->groups; ++group) {
+        if (claims(seen.dataplanes[0], group) == claims(seen.dataplanes[1], group)) {
+            return fmt::format("a healed pair has not exactly one active for group {}", group);
+        }
+    }
+    for (std::size_t i = 0; i < kInstances; ++i) {
+        if (!seen.dataplanes[i]->has_same_tables()) {
+            return fmt::format("the tables of a healed pair differ in the eyes of {}", i);
+        }
+        if (!seen.dataplanes[i]->replication().is_caught_up()) {
+            return fmt::format("in a healed pair {} has not caught up", i);
+        }
+    }
+    for (std::size_t group = 0; group < shape_->groups; ++group) {
+        const std::size_t higher =
+            shape_->priorities[group][0] > shape_->priorities[group][1] ? 0 : 1;
+        if (shape_->preempts && !claims(seen.dataplanes[higher], group)) {
+            return fmt::format("the lower one is active for group {} of a healed pair", group);
+        }
+    }
+    return {};
+}
+
+}  // namespace tandem::sim

@@ -1,0 +1,370 @@
+#include "tests/sim/pair/world.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tandem::sim {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> kRoles{"nothing", "backup", "active"};
+constexpr Duration kSwitchDelayMax = milliseconds(2);
+constexpr Duration kCalm = milliseconds(600);  ///< after heal()
+
+}  // namespace
+
+World::World(std::uint64_t seed, bool traces, Workspace& workspace, Counts& counts)
+    : random_(seed),
+      traces_(traces),
+      workspace_(&workspace),
+      counts_(&counts),
+      shape_(draw_shape(random_)),
+      now_(std::chrono::seconds(1)),
+      wanted_(shape_.setting) {
+    promises_.emplace(shape_, counts, now_);
+    judge_.emplace(shape_, flows_, counts);
+    trace("second {} ms, tick {} us, {} groups, {} pools of {} slots, hold {} s, idle {} s",
+          shape_.second / milliseconds(1), shape_.tick / microseconds(1), shape_.groups,
+          wanted_.pools.size(), wanted_.pools[0].slots, wanted_.hold, shape_.idle_s(false));
+    for (std::size_t i = 0; i < kInstances; ++i) {
+        boot(i);
+        start(i);
+        at(draw(random_, Duration{}, kControlLook), Kind::kControl, i);
+    }
+    flows_.resize(shape_.flows);
+    for (std::size_t flow = 0; flow < flows_.size(); ++flow) {
+        at(draw(random_, milliseconds(60), milliseconds(300)), Kind::kFlow, 0,
+           static_cast<std::uint32_t>(flow));
+    }
+}
+
+bool World::run() {
+    advance(milliseconds(random_.between(50, 150)));
+    for (std::uint32_t event = random_.between(5, 16); event > 0 && !is_broken(); --event) {
+        disturb();
+        // Now and then all comes to rest before something else happens.
+        const bool is_calm = random_.chance(0.3);
+        advance(draw(random_, Duration{}, milliseconds(is_calm ? 250 : 50)));
+    }
+    if (!is_broken()) heal();
+    advance(kCalm);
+    if (!is_broken()) broken(promises_->at_the_end(seen(), now_));
+    if (traces_ && is_broken()) {
+        for (std::size_t i = 0; i < kInstances; ++i) {
+            if (!machines_[i].dataplane) continue;
+            const pair::Replication& replication = machines_[i].dataplane->replication();
+            trace(
+                "{}: has {} tellings, {} peer's flows, epoch {}, acknowledged {} of {}, told all "
+                "{}; follows to {}; caught up {}, lost {}, wants {}",
+                i, replication.tellings(), machines_[i].dataplane->peer_flows().count(),
+                replication.teller().stream().epoch(), replication.teller().stream().first(),
+                replication.teller().stream().end(), replication.has_told_all(),
+                replication.acknowledgement() ? replication.acknowledgement()->epoch : 0,
+                replication.is_caught_up(), replication.follower().has_lost(),
+                replication.wants_telling());
+        }
+    }
+    for (const Machine& machine : machines_) {
+        if (machine.dataplane) counts_->tellings += machine.dataplane->replication().tellings();
+    }
+    return !is_broken();
+}
+
+/// Empty: none was.
+void World::broken(std::string promise) {
+    if (promise.empty() || is_broken()) return;
+    trace("BROKEN: {}", promise);
+    trouble_ = std::move(promise);
+}
+
+void World::at(Duration delay, Kind kind, std::size_t instance, std::uint32_t subject,
+               std::uint32_t detail) {
+    events_.push({.at = now_ + delay,
+                  .order = order_++,
+                  .kind = kind,
+                  .instance = static_cast<std::uint8_t>(instance),
+                  .subject = subject,
+                  .detail = detail});
+}
+
+void World::advance(Duration span) {
+    const Instant end = now_ + span;
+    while (!is_broken() && !events_.empty() && events_.top().at <= end) {
+        const Event event = events_.top();
+        events_.pop();
+        now_ = event.at;
+        happen(event);
+    }
+    now_ = end;
+}
+
+void World::happen(const Event& event) {
+    const std::size_t i = event.instance;
+    Machine& machine = machines_[i];
+    const bool is_of_this_life = event.subject == machine.outages;
+    switch (event.kind) {
+        case Kind::kStep:
+            if (is_of_this_life && runs(i) && !machine.is_stopping) step(i);
+            return;
+        case Kind::kControl:
+            look(i);
+            at(kControlLook, Kind::kControl, i);
+            return;
+        case Kind::kPublish:
+            return publish(i);
+        case Kind::kAdvert:
+            if (!machine.dataplane) return;
+            return machine.dataplane->on_advert(
+                event.subject,
+                {.router_id = 1,
+                 .priority = static_cast<std::uint8_t>(event.detail),
+                 .interval = shape_.advert_interval,
+                 .source = IpAddress::from_v4({10, 0, 0, static_cast<std::uint8_t>(2 - i)}),
+                 .destination = pair::kVrrpGroupV4,
+                 .addresses = {}});
+        case Kind::kDatagram:
+            free_datagrams_.push_back(event.subject);
+            if (machine.dataplane) {
+                machine.dataplane->on_datagram(std::move(datagrams_[event.subject]), now_);
+            }
+            return;
+        case Kind::kClaim:
+            if (holder_[event.subject] == i) return;
+            former_[event.subject] = std::exchange(holder_[event.subject], i);
+            moved_at_[event.subject] = now_;
+            return;
+        case Kind::kFlow:
+            return send_next(event.subject);
+        case Kind::kVerdict:
+            return set_verdict(i, static_cast<BackendId>(event.subject));
+        case Kind::kRestart:
+            if (event.detail != 0 && machine.dataplane && is_of_this_life) kill(i, false);
+            if (!machine.dataplane) start(i);
+            return;
+        case Kind::kWorkersGoOn:
+            if (!is_of_this_life || !machine.dataplane) return;
+            trace("{}: workers go on", i);
+            machine.dataplane->set_workers_run(true);
+            promises_->workers_go_on(i, now_);
+            if (runs(i)) {
+                for (const ClientPacket& packet : std::exchange(machine.nic, {})) arrive(packet, i);
+            }
+            return;
+        case Kind::kGoOn:
+            if (is_of_this_life && machine.is_paused) go_on(i);
+            return;
+        case Kind::kReload:
+            return reload(i);
+    }
+}
+
+/// A machine without memory; its control has had the first results of its checks.
+void World::boot(std::size_t i) {
+    Machine& machine = machines_[i];
+    machine.memory.clear();
+    for (std::size_t worker = 0; worker < shape_.workers; ++worker) {
+        machine.memory.emplace_back(shape_.buckets, random_.next(), (*workspace_)[i][worker]);
+    }
+    machine.live = {};
+    const Setting setting = machine.control ? machine.control->setting() : wanted_;
+    machine.control.emplace(shape_, setting, plan::TableKey{.key = kSlotKey, .born_ms = 1});
+    for (std::size_t backend = 0; backend < kBackends; ++backend) {
+        set_verdict(i, static_cast<BackendId>(backend));
+    }
+    machine.plan = machine.control->make();
+    machine.publish_is_due = false;
+}
+
+void World::start(std::size_t i) {
+    Machine& machine = machines_[i];
+    trace("{} starts", i);
+    machine.is_paused = machine.is_stopping = false;
+    machine.peers_verdicts.clear();
+    machine.dataplane.emplace(shape_, i, ++lives_, machine.memory, machine.live, machine.plan,
+                              now_);
+    promises_->workers_go_on(i, now_);
+    promises_->go_on(i, now_);
+    at(draw(random_, Duration{}, shape_.tick), Kind::kStep, i, machine.outages);
+}
+
+void World::kill(std::size_t i, bool all) {
+    Machine& machine = machines_[i];
+    if (!machine.dataplane) return;
+    trace("{} {}", i, all ? "dies with its machine" : "dies");
+    ++counts_->deaths;
+    counts_->tellings += machine.dataplane->replication().tellings();
+    judge_->died(i, dataplanes(), all);
+    machine.dataplane.reset();
+    machine.nic.clear();
+    ++machine.outages;
+    if (all) boot(i);
+}
+
+void World::pause(std::size_t i) {
+    Machine& machine = machines_[i];
+    if (!runs(i)) return;
+    const Duration span = draw(random_, milliseconds(1), milliseconds(200));
+    trace("{} is stopped for {} ms", i, span / milliseconds(1));
+    machine.is_paused = true;
+    at(span, Kind::kGoOn, i, machine.outages);
+}
+
+void World::go_on(std::size_t i) {
+    trace("{} goes on", i);
+    promises_->go_on(i, now_);
+    Machine& machine = machines_[i];
+    machine.is_paused = false;
+    machine.dataplane->set_clock(now_);
+    if (machine.dataplane->workers_run()) {
+        for (const ClientPacket& packet : std::exchange(machine.nic, {})) arrive(packet, i);
+    }
+    if (!machine.is_stopping && !is_broken()) step(i);
+}
+
+void World::step(std::size_t i) {
+    Machine& machine = machines_[i];
+    Dataplane& dataplane = *machine.dataplane;
+    const std::shared_ptr<const Plan> before = machine.live.plan;
+    dataplane.work(now_);
+    dataplane.step(now_);
+    if (machine.live.plan != before) {
+        for (std::size_t id = 0; id < kBackends; ++id) {
+            if (before->index_of[id] == machine.live.plan->index_of[id]) continue;
+            judge_->removed(dataplane, i, static_cast<BackendId>(id));
+        }
+    }
+    note_changes(i);
+    carry(i);
+    note_commits(i);
+    if (traces_ && getenv("DBG"))
+        trace("{}: {}", i, dataplane.describe(flows_[std::size_t(atoi(getenv("DBG")))].seen));
+    broken(promises_->watch(seen(), now_));
+    at(shape_.tick, Kind::kStep, i, machine.outages);
+}
+
+/// What it has sent is on its way.
+void World::carry(std::size_t i) {
+    Dataplane& dataplane = *machines_[i].dataplane;
+    if (dataplane.workers_run()) {
+        for (const LanFrame& frame : dataplane.take_frames()) {
+            broken(promises_->on_speech(i, dataplane, now_));
+            const bool claims = frame.advert_priority != pair::kPriorityReleased;
+            if (claims) {
+                at(draw(random_, Duration{}, kSwitchDelayMax), Kind::kClaim, i,
+                   static_cast<std::uint32_t>(frame.group));
+            }
+            if (!frame.advert_priority) continue;
+            const Link::Arrivals arrivals = lan_.send(i, now_, random_);
+            for (std::size_t copy = 0; copy < arrivals.count; ++copy) {
+                at(arrivals.at[copy] - now_, Kind::kAdvert, 1 - i,
+                   static_cast<std::uint32_t>(frame.group), *frame.advert_priority);
+            }
+        }
+    }
+    for (Datagram& datagram : dataplane.take_datagrams()) {
+        if (!datagram.payload.empty()) broken(promises_->on_speech(i, dataplane, now_));
+        const Link::Arrivals arrivals = channel_.send(i, now_, random_);
+        for (std::size_t copy = 0; copy < arrivals.count; ++copy) {
+            if (free_datagrams_.empty()) {
+                free_datagrams_.push_back(static_cast<std::uint32_t>(datagrams_.size()));
+                datagrams_.emplace_back();
+            }
+            const std::uint32_t place = free_datagrams_.back();
+            free_datagrams_.pop_back();
+            datagrams_[place] = datagram;
+            at(arrivals.at[copy] - now_, Kind::kDatagram, 1 - i, place);
+        }
+    }
+}
+
+Judge::Machines World::dataplanes() const {
+    Judge::Machines all{};
+    for (std::size_t i = 0; i < kInstances; ++i) {
+        if (machines_[i].dataplane) all[i] = &*machines_[i].dataplane;
+    }
+    return all;
+}
+
+Promises::Seen World::seen() const {
+    Promises::Seen seen{.lan_is_whole = lan_.is_whole()};
+    for (std::size_t i = 0; i < kInstances; ++i) {
+        if (runs(i)) seen.dataplanes[i] = &*machines_[i].dataplane;
+        seen.is_stopping[i] = machines_[i].is_stopping;
+    }
+    return seen;
+}
+
+void World::note_changes(std::size_t i) {
+    for (const RoleChange& change : machines_[i].dataplane->take_changes()) {
+        trace("{} is {} for group {}{}", i, kRoles[static_cast<std::size_t>(change.role)],
+              change.group, change.adopted != 0 ? ", and goes on with what it was told" : "");
+        broken(promises_->on_change(i, change, seen(), now_));
+        if (change.role == pair::Role::kActive) {
+            ++counts_->takeovers;
+            judge_->became_active(i, change, *machines_[i].dataplane, now_);
+        } else {
+            judge_->gave_up(i, change.group, dataplanes());
+        }
+    }
+}
+
+/// Moments at which the other one has been told all that there was to tell.
+void World::note_commits(std::size_t i) {
+    if (!machines_[1 - i].dataplane || machines_[1 - i].is_stopping) return;
+    const Dataplane& from = *machines_[i].dataplane;
+    const Dataplane& to = *machines_[1 - i].dataplane;
+    const pair::StreamSender& stream = from.replication().teller().stream();
+    if (!from.replication().has_told_all() || stream.is_broken() || !stream.is_empty() ||
+        !from.has_heard_workers() || from.is_plan_new() || to.is_plan_new() ||
+        !to.replication().follower().is_caught_up()) {
+        return;
+    }
+    const std::optional<pair::Acknowledgement> has = to.replication().acknowledgement();
+    if (!has || has->epoch != stream.epoch() || has->next != stream.end()) return;
+    for (std::size_t group = 0; group < shape_.groups; ++group) {
+        if (!from.is_active(group) || to.is_active(group)) continue;
+        bool is_alike = true;
+        for (const auto& [id, table] : from.slots().all()) {
+            const tables::SlotTables::Table* followed = to.slots().find(id);
+            is_alike &= followed != nullptr &&
+                        followed->memory.slots().size() == table.memory.slots().size();
+        }
+        if (!is_alike) continue;
+        broken(promises_->compare_slots(from, to, group));
+        if (judge_->is_behind(1 - i, group)) trace("{} has told all of group {}", i, group);
+        judge_->committed(i, group, from, now_);
+        ++counts_->commits;
+    }
+}
+
+/// Control looks at what the dataplane shows of the peer.
+void World::look(std::size_t i) {
+    Machine& machine = machines_[i];
+    if (!machine.dataplane) return;
+    const std::span<const tables::HealthState> verdicts = machine.dataplane->peers_verdicts();
+    if (std::ranges::equal(verdicts, machine.peers_verdicts)) return;
+    machine.peers_verdicts.assign(verdicts.begin(), verdicts.end());
+    machine.control->see_peer(verdicts);
+    want_publish(i);
+}
+
+void World::want_publish(std::size_t i) {
+    if (std::exchange(machines_[i].publish_is_due, true)) return;
+    at(draw(random_, Duration{}, kControlDelayMax), Kind::kPublish, i);
+}
+
+void World::publish(std::size_t i) {
+    Machine& machine = machines_[i];
+    if (!std::exchange(machine.publish_is_due, false)) return;
+    machine.plan = machine.control->make();
+    trace("{} has plan {} of digest {:x}", i, machine.plan->generation,
+          machine.plan->content.head.digest & 0xffffU);
+    if (machine.dataplane) machine.dataplane->on_plan(machine.plan);
+    const Plan& other = *machines_[1 - i].plan;
+    if (other.inputs == machine.plan->inputs &&
+        other.content.head.digest != machine.plan->content.head.digest) {
+        broken("equal inputs lead to different tables");
+    }
+}
+
+}  // namespace tandem::sim
