@@ -234,11 +234,7 @@ void MainCore::let_slots_settle(CoarseTime now) {
     settled_at_ = now;
     if (!vips_are_set_) set_vips();
     const auto last_use = [&](std::uint64_t pool, std::uint32_t slot) {
-        CoarseTime latest = 0;
-        for (std::uint32_t i = 0; i < shared_.flows().workers(); ++i) {
-            latest = std::max(latest, shared_.flows().slot_use(i).last(pool, slot));
-        }
-        return latest;
+        return shared_.flows().last_use(pool, slot);
     };
     const bool has_changed =
         peer_ ? peer_->tables.settle(now) : merger_.slots().settle(now, remembering_, last_use);

@@ -31,11 +31,7 @@ PairedTables::PairedTables(tables::FlowMemory& flows, tables::LiveFixed& fixed)
 
 void PairedTables::begin(tables::SlotTables& slots, CoarseTime remembering) {
     const auto last_use = [this](std::uint64_t pool, std::uint32_t slot) {
-        CoarseTime latest = 0;
-        for (std::uint32_t i = 0; i < flows_->workers(); ++i) {
-            latest = std::max(latest, flows_->slot_use(i).last(pool, slot));
-        }
-        return latest;
+        return flows_->last_use(pool, slot);
     };
     const std::uint32_t random = std::random_device()() >> 1U;  // there is room to count on
     replication_.emplace(pair::Replication::Settings{.remembering = remembering, .epoch = random},
@@ -107,11 +103,12 @@ void PairedTables::follow_groups(const tables::PlanView& plan) {
 std::vector<std::uint64_t> PairedTables::empty_groups() const {
     std::vector<std::uint64_t> empty;
     const std::span<const tables::HealthState> peers = replication_->follower().verdicts();
+    if (!replication_->is_caught_up()) return empty;
     for (const Behind& behind : behind_) {
-        const bool has_up_there = std::ranges::any_of(behind.backends, [&](auto backend) {
+        const auto is_up_there = [&](tables::BackendIndex backend) {
             return backend < peers.size() && peers[backend] == tables::HealthState::kUp;
-        });
-        if (behind.is_empty && has_up_there && replication_->is_caught_up()) {
+        };
+        if (behind.is_empty && std::ranges::any_of(behind.backends, is_up_there)) {
             empty.push_back(behind.group);
         }
     }

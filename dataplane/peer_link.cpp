@@ -352,6 +352,7 @@ void PeerLink::stream(Instant now, const pair::Message& own, PairedTables& table
 
 /// What is not sent is as good as lost on the way.
 void PeerLink::send(const Path& path, std::span<const std::uint8_t> datagram) {
+    tables::add(state_->sent_bytes, datagram.size());
     static_cast<void>(::send(path.socket.get(), datagram.data(), datagram.size(), MSG_NOSIGNAL));
 }
 

@@ -92,6 +92,7 @@ int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answ
     put("has_told_all", state.has_told_all ? 1 : 0);
     put("tellings", state.tellings);
     put("records", state.records);
+    put("sent_bytes", state.sent_bytes);
     put("stream_bytes", state.stream_bytes);
     put("uncommitted", state.uncommitted);
     put("flows", state.flows);

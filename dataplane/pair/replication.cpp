@@ -194,7 +194,7 @@ void Replication::begin_telling() {
     }
     tables_in_telling_ = own_tables();
     for (const OwnTable& table : tables_in_telling_) contents.tables.push_back(table.id);
-    teller_.begin(std::move(contents));
+    teller_.begin(std::move(contents), *slots_);
     ask_journals(0);
     next_inherited_ = 0;
     are_inherited_told_ = false;
@@ -284,7 +284,7 @@ bool Replication::settle(CoarseTime now) {
 bool Replication::commit(const SlotTableId& id,
                          std::span<const tables::SlotMemory::Ending> endings) {
     if (!is_peer_alive_ || !teller_.tells(id)) {
-        uncommitted_ += is_peer_alive_ ? endings.size() : 0;
+        uncommitted_ += endings.size();
         return false;
     }
     teller_.tell(Teller::Endings{id, {endings.begin(), endings.end()}});

@@ -5,12 +5,18 @@
 
 namespace tandem::pair {
 
-void Teller::begin(Contents contents) {
+void Teller::begin(Contents contents, const tables::SlotTables& slots) {
     stream_.restart();
     contents_ = std::move(contents);
     next_backend_ = next_verdict_ = next_table_ = next_slot_ = 0;
     is_in_table_ = false;
-    for (Waiting& waiting : waiting_) waiting.until.reset();
+    for (Waiting& waiting : waiting_) {
+        waiting.until.reset();
+        const tables::SlotTables::Table* table = slots.find(waiting.endings.id);
+        std::erase_if(waiting.endings.slots, [&](const tables::SlotMemory::Ending& ending) {
+            return table == nullptr || ending.era != table->memory.era();
+        });
+    }
     phase_ = Phase::kTables;
 }
 

@@ -29,7 +29,8 @@ class Teller {
         std::vector<ToldVerdict> verdicts;
         std::vector<tables::SlotTableId> tables;  ///< those that this instance answers for
     };
-    void begin(Contents contents);
+    /// Ends of transitions that still wait are told anew, but those of slots that are others now.
+    void begin(Contents contents, const tables::SlotTables& slots);
     /// There is nobody to be told.
     void stop() { phase_ = Phase::kIdle; }
 

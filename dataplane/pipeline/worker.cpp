@@ -101,6 +101,8 @@ void Worker::share_out_flows() {
 
 /// Looks for flows that are idle, a few buckets a loop and all of them in kSweepSeconds.
 void Worker::sweep(CoarseTime now) {
+    // What is void by now is known before any flow is told of.
+    if (tracker_.table.begins_to_answer()) adopt();
     tracker_.table.answer_journal(now, kSweepBuckets);
     if (now != swept_at_) {
         swept_at_ = now;
@@ -114,7 +116,6 @@ void Worker::sweep(CoarseTime now) {
 
 bool Worker::run_once() {
     const CoarseTime now = clock_->load(std::memory_order_relaxed);
-    adopt();  // what is void is known before anybody is told of flows
     sweep(now);
     tracker_.now = now;
     bool found = false;

@@ -172,6 +172,14 @@ SlotUse FlowMemory::slot_use(std::uint32_t worker) {
     return SlotUse(part<SlotUse::Cell>(worker, at, SlotUse::kCells));
 }
 
+CoarseTime FlowMemory::last_use(std::uint64_t pool_id, std::uint32_t slot) {
+    CoarseTime latest = 0;
+    for (std::uint32_t i = 0; i < workers(); ++i) {
+        latest = std::max(latest, slot_use(i).last(pool_id, slot));
+    }
+    return latest;
+}
+
 std::atomic<CoarseTime>& FlowMemory::alive_at() {
     return fixed_of(region_).alive_at;
 }

@@ -76,6 +76,8 @@ class FlowMemory {
     [[nodiscard]] std::span<FlowIdentities> identities(std::uint32_t worker);
     [[nodiscard]] FlowTable::PerBackend per_backend(std::uint32_t worker);
     [[nodiscard]] SlotUse slot_use(std::uint32_t worker);
+    /// Of a pool's slot, when any worker has last seen a remembered flow of it.
+    [[nodiscard]] CoarseTime last_use(std::uint64_t pool_id, std::uint32_t slot);
 
     /// When somebody last kept it up to date.
     [[nodiscard]] std::atomic<CoarseTime>& alive_at();

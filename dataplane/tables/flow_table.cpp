@@ -204,12 +204,15 @@ bool FlowTable::is_void(const Place& place, CoarseTime now) const {
     return age(place, at) > at - known->before;
 }
 
+bool FlowTable::begins_to_answer() {
+    if (journal_ == nullptr || !journal_->begins_anew()) return false;
+    told_ = 0;
+    is_telling_ = true;
+    return true;
+}
+
 void FlowTable::answer_journal(CoarseTime now, std::size_t bucket_count) {
-    if (journal_ == nullptr) return;
-    if (journal_->begins_anew()) {
-        told_ = 0;
-        is_telling_ = true;
-    }
+    begins_to_answer();
     for (; is_telling_ && bucket_count > 0 && journal_->has_room(FlowBucket::kPlaces + 1);
          --bucket_count) {
         FlowBucket& bucket = buckets_[told_];

@@ -158,7 +158,9 @@ class FlowTable {
     /// bucket within kMaxSeconds, or old entries would seem young.
     void sweep(CoarseTime now, std::size_t bucket_count);
 
-    /// Answers the journal's asking, as far as it comes in `bucket_count` buckets.
+    /// True: the journal's asking is to be answered anew from now on, by what set_void() said last.
+    bool begins_to_answer();
+    /// Answers it, as far as it comes in `bucket_count` buckets.
     void answer_journal(CoarseTime now, std::size_t bucket_count);
     /// Flows of these domains that were last seen before are void: the other instance knows better.
     struct Void {

@@ -131,6 +131,7 @@ struct alignas(kCacheLineBytes) PeerState {
     std::atomic<std::uint64_t> refused{0};  ///< datagrams that were not believed
     std::atomic<std::uint64_t> deaths{0};
     std::atomic<std::uint64_t> records{0};       ///< sent, repetitions included
+    std::atomic<std::uint64_t> sent_bytes{0};    ///< of all datagrams, without IP and UDP headers
     std::atomic<std::uint64_t> stream_bytes{0};  ///< of messages sent with or for records
     std::atomic<bool> is_syncing{false};         ///< not in step: no group is taken back
     std::atomic<bool> is_caught_up{false};       ///< this instance could go on for the other
@@ -147,7 +148,8 @@ struct alignas(kCacheLineBytes) PeerState {
         is_syncing = is_caught_up = has_told_all = false;
         phi_milli = 0;
         sent = heard = refused = deaths = 0;
-        records = stream_bytes = tellings = uncommitted = flows = drills = drill_gap_us = 0;
+        records = sent_bytes = stream_bytes = tellings = uncommitted = flows = drills =
+            drill_gap_us = 0;
     }
 };
 

@@ -79,6 +79,8 @@ class SlotMemory {
     /// point to another. Backends beyond the end are not counted.
     void count_waiting(std::span<std::uint32_t> waiting) const;
     [[nodiscard]] std::size_t in_transition() const { return in_transition_; }
+    /// Of Ending: grows when slots become others, or another instance's word becomes theirs.
+    [[nodiscard]] std::uint32_t era() const { return era_; }
     /// Grows when slots get owners without a transition: nobody's before, or others of another
     /// table. Whoever was told of their steady owners has to be told anew.
     [[nodiscard]] std::uint64_t foundings() const { return foundings_; }
@@ -106,7 +108,7 @@ class SlotMemory {
     std::vector<std::uint32_t> lingering_;
     std::size_t in_transition_ = 0;
     std::size_t by_hash_ = 0;  ///< of those in transition
-    std::uint32_t era_ = 0;    ///< grows when slots become others, or another's
+    std::uint32_t era_ = 0;
     std::uint64_t foundings_ = 0;
 };
 

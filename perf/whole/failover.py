@@ -16,6 +16,7 @@ has the address.
   broken_connections     of downloads that run while each of these happens, and while the active
                          dataplane is killed amid a drain, a return and a change of weights
   opening_lost           of these, those that were opened within the last 50 ms
+  needless_switches      of roles, by a kill of control or a cut of the channel
   false_switches         takeovers at 30 ms while nothing happens but that both CPUs are busy
 Gaps are medians; with two CPUs for clients, balancers and backends alike, scheduling is part of them.
 Not measured: a NIC, a switch that has to learn, more than one worker.

@@ -250,6 +250,26 @@ TEST_F(PairedTablesTest, TheKeyOfTheOneThatAnswersAloneHolds) {
     EXPECT_EQ(views().hash_key_holds, tables::KeyHolds::kOlder);
 }
 
+TEST_F(PairedTablesTest, AGroupIsEmptyIfNobodyIsUpHereAndSomebodyIsAtThePeer) {
+    tables::PlanContent plan = paired_plan();
+    for (tables::PlanVip& vip : plan.vips) vip.group = 0;
+    for (tables::PlanBackend& backend : plan.backends) {
+        if (backend.health != HealthState::kUnused) backend.health = HealthState::kDown;
+    }
+    follow(plan);
+    peer_appears();
+    peer_says({second_backend(9), pair::ToldVerdict{9, HealthState::kUp}});
+    EXPECT_TRUE(paired_.empty_groups().empty()) << "the peer has not told all yet";
+    peer_says({pair::AllTold{}});
+    EXPECT_EQ(paired_.empty_groups(), std::vector{tables::name_id(tables::Name("east"))});
+    peer_says({pair::ToldVerdict{9, HealthState::kDown}});
+    EXPECT_TRUE(paired_.empty_groups().empty()) << "nor has the peer anybody";
+    peer_says({pair::ToldVerdict{9, HealthState::kUp}});
+    plan.backends[1].health = HealthState::kUp;
+    follow(plan);
+    EXPECT_TRUE(paired_.empty_groups().empty()) << "one serves here";
+}
+
 TEST_F(PairedTablesTest, OffersThePlansKey) {
     const tables::PlanContent plan = paired_plan();
     follow(plan);

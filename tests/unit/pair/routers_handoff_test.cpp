@@ -101,6 +101,19 @@ TEST_F(RoutersOfTwo, WhoIsMutedSaysNothingAndIsReplacedAsIfItWereDead) {
     EXPECT_FALSE(there_.answers());
 }
 
+TEST_F(RoutersOfTwo, AGroupWithNobodyToServeIsLeftToTheOtherOneUntilThereIs) {
+    EXPECT_TRUE(here_.routers.set_empty(std::vector{kMovedGroup}, two_.now));
+    EXPECT_FALSE(here_.routers.set_empty(std::vector{kMovedGroup}, two_.now)) << "no news";
+    EXPECT_FALSE(here_.routers.standing(kMovedGroup).is_fit);
+    two_.run(milliseconds(100));
+    EXPECT_FALSE(here_.answers());
+    EXPECT_TRUE(there_.answers());
+    EXPECT_TRUE(here_.routers.set_empty({}, two_.now));
+    two_.run(milliseconds(100));
+    EXPECT_TRUE(here_.answers());
+    EXPECT_FALSE(there_.answers());
+}
+
 TEST_F(RoutersOfTwo, NothingHappensToAGroupThatIsNotThere) {
     make_claim(there_, 4711);
     here_.routers.set_yields(4711, true, two_.now);

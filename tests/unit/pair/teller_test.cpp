@@ -32,7 +32,8 @@ class TellerTest : public testing::Test {
     void begin(std::vector<SlotTableId> tables = {kWeb}) {
         teller_.begin({.backends = {told_backend(1), told_backend(2)},
                        .verdicts = {{1, tables::HealthState::kUp}},
-                       .tables = std::move(tables)});
+                       .tables = std::move(tables)},
+                      slots_);
     }
     /// Tells all there is, of no flows.
     void begin_and_end() {
@@ -52,9 +53,11 @@ class TellerTest : public testing::Test {
     void acknowledge() {
         teller_.stream().acknowledged(teller_.stream().epoch(), teller_.stream().end(), now_);
     }
-    static Teller::Endings endings(std::uint32_t slot, tables::BackendIndex owner,
-                                   const SlotTableId& id = kWeb) {
-        return {id, {{.slot = slot, .owner = owner, .changed_at = 1000}}};
+    Teller::Endings endings(std::uint32_t slot, tables::BackendIndex owner,
+                            const SlotTableId& id = kWeb) {
+        const tables::SlotTables::Table* table = slots_.find(id);
+        const std::uint32_t era = table == nullptr ? 0 : table->memory.era();
+        return {id, {{.slot = slot, .owner = owner, .changed_at = 1000, .era = era}}};
     }
     static ToldEndings told_endings(std::uint32_t slot, std::uint16_t owner) {
         return {kWeb, {{slot, owner}}};
@@ -256,6 +259,24 @@ TEST_F(TellerTest, WhoIsNotThereWillNotAcknowledge) {
     EXPECT_FALSE(teller_.tells(kWeb));
     EXPECT_EQ(teller_.take_unacknowledged().size(), 1U);
     EXPECT_TRUE(teller_.take_unacknowledged().empty());
+}
+
+TEST_F(TellerTest, AnEndOfSlotsThatHaveBecomeOthersIsNotToldAnew) {
+    begin();
+    teller_.tell(endings(1, 2));
+    teller_.tell(endings(0, 2, kMail));
+    slots_.update(kWeb, std::vector<tables::BackendIndex>{2, 2, 2, 2}, 1001);
+    begin({kWeb, kMail});
+    teller_.go_on(slots_);
+    teller_.all_flows_told();
+    for (const Told& each : told()) {
+        const auto* ended = std::get_if<ToldEndings>(&each);
+        EXPECT_FALSE(ended != nullptr && ended->id == kWeb);
+    }
+    const std::vector<Teller::Endings> acknowledged = teller_.take_acknowledged();
+    ASSERT_EQ(acknowledged.size(), 2U);
+    EXPECT_TRUE(acknowledged[0].slots.empty());
+    EXPECT_EQ(acknowledged[1].slots.size(), 1U);
 }
 
 }  // namespace
