@@ -35,7 +35,8 @@ class Control {
 
     /// Errors: netlink cannot be used.
     Status start();
-    /// Ends every activity; the tables stay as they are.
+    /// Ends every activity; the tables stay as they are. What is under way learns of it when the
+    /// context runs on, which is to be before this is destroyed.
     void stop();
     /// Reads the file again. A bad one changes nothing.
     void reload();

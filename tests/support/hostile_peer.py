@@ -12,6 +12,7 @@ import time
 ETH_P_IP = 0x0800
 PACKET_OUTGOING = 4
 VERSION = 3  # where it stands in a datagram, behind the magic
+SENDER = 4
 
 
 def overheard(source, port, count):
@@ -38,10 +39,12 @@ def main():
     for payload in true:
         changed = bytearray(payload)
         changed[random.randrange(8, len(changed))] ^= 1 << random.randrange(8)
+        foreign = bytearray(payload)  # of a sender that was never heard
+        foreign[SENDER] ^= 1
         later = bytearray(payload)
         later[VERSION] += 1
-        lies += [payload, bytes(changed), bytes(later), payload[:random.randrange(30)],
-                 random.randbytes(len(payload))]
+        lies += [payload, bytes(changed), bytes(foreign), bytes(later),
+                 payload[:random.randrange(30)], random.randbytes(len(payload))]
     # A socket of its own beside the process's: the same port.
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP) as raw:
         for lie in lies:

@@ -236,8 +236,6 @@ void World::step(std::size_t i) {
     note_changes(i);
     carry(i);
     note_commits(i);
-    if (traces_ && getenv("DBG"))
-        trace("{}: {}", i, dataplane.describe(flows_[std::size_t(atoi(getenv("DBG")))].seen));
     broken(promises_->watch(seen(), now_));
     at(shape_.tick, Kind::kStep, i, machine.outages);
 }

@@ -46,7 +46,7 @@ class ControlOfAPair : public testing::Test {
         vip.group = "edge";
     }
     ~ControlOfAPair() override {
-        if (control_) control_->stop();
+        if (control_) stop();
     }
 
     void add_backend(conf::Pool& pool) {
@@ -69,6 +69,12 @@ class ControlOfAPair : public testing::Test {
         ASSERT_TRUE(control_->start());
         dataplane_.welcome();
         run_until([&] { return dataplane_.generation() != 0 && serving() == 3; });
+    }
+    void stop() {
+        control_->stop();
+        io_.run();  // what it has under way ends, and needs it for that
+        io_.restart();
+        control_.reset();
     }
     void run_until(const std::function<bool()>& is_so) {
         const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -126,8 +132,7 @@ TEST_F(ControlOfAPair, KeepsItsKeyIfThatIsTheOlderOneOrThereIsNoPair) {
     peer_has({.key = {{9}}, .born_ms = 4000});
     run_a_while();
     EXPECT_EQ(dataplane_.plan().head->hash_key, kOwnKey.key);
-    control_->stop();
-    control_.reset();
+    stop();
     dataplane_.leave();
     config_.pair.emplace();
     peer_has({.key = {{9}}, .born_ms = 6000});
