@@ -284,18 +284,22 @@ std::vector<tables::SlotTableId> Follower::take_changed() {
 }
 
 void Follower::sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets,
-                     const OnGone& on_gone) {
+                     const IsOver& is_over, const OnGone& on_gone) {
     if (counting_.size() != own_.size()) counting_.assign(own_.size(), 0);
     if (flows_->count() == 0) {
         counted_.assign(own_.size(), 0);
         return;
     }
+    if (swept_ == 0 && std::exchange(sweep_began_, now) == now) return;
     const auto keeps = [&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
         const CoarseTime since = old_since_[flow.serial];
         const bool is_old = since != 0 && now - since > remembering;
-        if (is_old && on_gone) on_gone(identity);
-        if (!is_old && flow.backend < counting_.size()) ++counting_[flow.backend];
-        return !is_old;
+        // If its teller is heard again, it does not know that they are gone.
+        wants_telling_ |= is_old && flow.serial == serial_;
+        const bool goes = is_old || (is_over && is_over(identity, flow));
+        if (goes && on_gone) on_gone(identity);
+        if (!goes && flow.backend < counting_.size()) ++counting_[flow.backend];
+        return !goes;
     };
     swept_ = flows_->walk(swept_, buckets, keeps);
     if (swept_ != 0) return;

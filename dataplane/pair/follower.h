@@ -66,10 +66,12 @@ class Follower {
     /// Grows when verdicts() changes.
     [[nodiscard]] std::uint64_t verdict_revision() const { return verdict_revision_; }
 
+    using IsOver = std::function<bool(tables::FlowIdentity, const tables::PeerFlows::Flow&)>;
     using OnGone = std::function<void(tables::FlowIdentity)>;
-    /// Takes away flows that are of no telling that counts, and says so: in the next `buckets`.
+    /// Takes away flows that are of no telling that counts, or over, and says so: in the next
+    /// `buckets`, until it has been through all of them in this second.
     void sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets,
-               const OnGone& on_gone = {});
+               const IsOver& is_over = {}, const OnGone& on_gone = {});
     /// Of each own backend how many flows of the peer's there are; counted by the last whole sweep.
     [[nodiscard]] std::span<const std::uint32_t> flows_by_backend() const { return counted_; }
 
@@ -116,6 +118,7 @@ class Follower {
     bool wants_telling_ = false;
     bool has_flows_ = false;  ///< of this telling
     std::size_t swept_ = 0;
+    std::optional<CoarseTime> sweep_began_;
     std::vector<std::uint32_t> counting_;
     std::vector<std::uint32_t> counted_;
 };

@@ -201,6 +201,20 @@ void Replication::begin_telling() {
     ++tellings_;
 }
 
+/// Whether an inherited flow no longer matters: for so long was none of its slot seen, or all go
+/// where it does.
+bool Replication::is_of_steady_slot(tables::FlowIdentity identity,
+                                    tables::BackendIndex backend) const {
+    const Domain domain = tables::domain_of(identity);
+    if (domain == tables::kNoDomain || !answers_for(domain)) return false;
+    if (backend == tables::kNoBackend || backend >= backends_.size()) return false;
+    const tables::SlotTables::Table* table = slots_->find({backends_[backend].pool, domain});
+    if (table == nullptr || table->memory.slots().empty()) return false;
+    const std::span<const tables::Slot> slots = table->memory.slots();
+    const auto count = static_cast<std::uint32_t>(slots.size());
+    return slots[tables::LiveView::slot_index(identity, count)].is_steady();
+}
+
 /// Flows of an earlier peer's that this instance answers for now. Before those of workers: what
 /// they say of the same flow is newer. False: there are more.
 bool Replication::tell_inherited() {
@@ -209,6 +223,7 @@ bool Replication::tell_inherited() {
         next_inherited_, kBucketsAtOnce,
         [&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
             const Domain domain = tables::domain_of(identity);
+            if (is_of_steady_slot(identity, flow.backend)) return false;
             if (domain != tables::kNoDomain && answers_for(domain) &&
                 flow.backend != tables::kNoBackend) {
                 teller_.tell({identity, flow.backend, flow.state, FlowChange::Kind::kIs});
@@ -265,11 +280,16 @@ bool Replication::step(CoarseTime now) {
                               [&](auto pool, auto slot) { return last_use(pool, slot); });
     }
     // Who is told of an inherited flow is told of its end.
-    follower_.sweep(now, settings_.remembering, kBucketsAtOnce, [&](tables::FlowIdentity identity) {
-        if (answers_for(tables::domain_of(identity))) {
-            teller_.tell({.identity = identity, .kind = FlowChange::Kind::kEnded});
-        }
-    });
+    follower_.sweep(
+        now, settings_.remembering, kBucketsAtOnce,
+        [&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
+            return is_of_steady_slot(identity, flow.backend);
+        },
+        [&](tables::FlowIdentity identity) {
+            if (answers_for(tables::domain_of(identity))) {
+                teller_.tell({.identity = identity, .kind = FlowChange::Kind::kEnded});
+            }
+        });
     return any;
 }
 

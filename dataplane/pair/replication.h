@@ -100,6 +100,8 @@ class Replication {
     bool commit(const tables::SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings);
     void tell_flows();
     bool tell_inherited();
+    [[nodiscard]] bool is_of_steady_slot(tables::FlowIdentity identity,
+                                         tables::BackendIndex backend) const;
     void hear(std::size_t journal);
     [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot) const;
     bool follow_tables(bool all);

@@ -69,7 +69,9 @@ conf::Config config_of(const Shape& shape, const Setting& setting) {
 }  // namespace
 
 std::uint64_t pool_id(std::size_t pool) {
-    return tables::name_id(tables::Name(kPoolNames[pool]));
+    static const std::array kIds{tables::name_id(tables::Name(kPoolNames[0])),
+                                 tables::name_id(tables::Name(kPoolNames[1]))};
+    return kIds[pool];
 }
 
 Control::Control(const Shape& shape, const Setting& setting, const plan::TableKey& key)

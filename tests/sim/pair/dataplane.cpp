@@ -323,6 +323,17 @@ BackendId Dataplane::forward(const FlowSeen& flow, const tables::FlowSignal& sig
     return id_of(tracked.backend);
 }
 
+bool Dataplane::has_outdated(const FlowSeen& flow) const {
+    const LiveTables::Pool* pool =
+        live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});
+    if (pool == nullptr || pool->slots.empty()) return false;
+    const std::uint64_t slot_hash = slot_hash_.of_pair(flow.key, flow.pool);
+    const auto slots = static_cast<std::uint32_t>(pool->slots.size());
+    if (!pool->slots[tables::LiveView::slot_index(slot_hash, slots)].is_steady()) return false;
+    const tables::FlowIdentity identity = tables::flow_identity(slot_hash, pool->id.domain);
+    return (*memory_)[worker_of(flow)].state_of(identity).has_value();
+}
+
 std::string Dataplane::describe(const FlowSeen& flow) const {
     const LiveTables::Pool* pool =
         live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});

@@ -101,10 +101,14 @@ class Dataplane {
     }
     /// It is remembered, but for a packet or two only: nobody is told of that.
     [[nodiscard]] bool is_on_probation(const FlowSeen& flow) const {
-        const Worker& worker = workers_[worker_of(flow)];
-        const auto place = worker.table.glimpse(worker.hash.of_pair(flow.key, flow.pool));
-        return place && tables::on_probation(place.state());
+        const std::optional<tables::FlowState> state = state_of(flow);
+        return state && tables::on_probation(*state);
     }
+    [[nodiscard]] bool is_closing(const FlowSeen& flow) const {
+        return state_of(flow) == tables::FlowState::kClosing;
+    }
+    /// Its slot is steady, and what was remembered of a connection before it has not been swept.
+    [[nodiscard]] bool has_outdated(const FlowSeen& flow) const;
     [[nodiscard]] const pair::Vrrp& vrrp(std::size_t group) const { return routers_[group].vrrp; }
     [[nodiscard]] const pair::Replication& replication() const { return *replication_; }
     [[nodiscard]] const tables::SlotTables& slots() const { return slots_; }
@@ -141,6 +145,13 @@ class Dataplane {
     [[nodiscard]] pair::VrrpSettings vrrp_settings(std::size_t group) const;
     [[nodiscard]] std::size_t worker_of(const FlowSeen& flow) const {
         return flow.key % workers_.size();
+    }
+    /// As its worker remembers it.
+    [[nodiscard]] std::optional<tables::FlowState> state_of(const FlowSeen& flow) const {
+        const Worker& worker = workers_[worker_of(flow)];
+        const auto place = worker.table.glimpse(worker.hash.of_pair(flow.key, flow.pool));
+        if (!place) return std::nullopt;
+        return place.state();
     }
     void perform(std::size_t group, const pair::Actions& actions, Instant now);
     void step_routers(Instant now);

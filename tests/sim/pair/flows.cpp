@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace tandem::sim {
 
@@ -13,15 +14,21 @@ std::size_t other(std::size_t instance) {
 
 }  // namespace
 
+void Judge::happens() {
+    for (Group& group : groups_) group.is_as_told = {};
+}
+
 /// A flow may be silent for so long wherever seconds begin.
 Duration Judge::idle_limit(const Flow& flow) const {
     return shape_->idle_s(flow.is_udp) * shape_->second - 2 * shape_->tick;
 }
 
 /// It is established, or was given another backend, there and nowhere else.
-void Judge::change(Flow& flow, std::size_t at, bool is_active) {
+void Judge::change(Flow& flow, std::size_t at, bool is_active, const Dataplane& dataplane) {
     ++flow.changes;
     flow.unknown[at] = is_active ? Excuse::kNone : Excuse::kUntold;
+    // Its SYN was the other one's: what this one knows of is the connection before it.
+    if (is_active && dataplane.is_closing(flow.seen)) flow.unknown[at] = Excuse::kOpening;
     flow.unknown[other(at)] = Excuse::kUntold;
 }
 
@@ -35,7 +42,7 @@ Excuse Judge::excuse_of(const Flow& flow, std::size_t at, bool is_active, bool a
     const Duration limit = idle_limit(flow);
     if (now - flow.last_at > limit) return Excuse::kIdle;
     const Instant known_at = std::max(flow.last_at_instance[at], group.told_at[at]);
-    if (is_active && now - known_at > limit) return Excuse::kIdle;
+    if (now - known_at > limit) return Excuse::kIdle;
     return Excuse::kNone;
 }
 
@@ -44,6 +51,7 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
     ++counts_->packets;
     Flow& flow = (*flows_)[packet.flow];
     if (packet.changes != flow.changes) return {};  // it belongs to the past
+    groups_[flow.seen.group].is_as_told = {};
     // Who follows nobody goes by its own memory, whether or not it answers for the group.
     const bool is_active = dataplane.is_tracking(flow.seen);
     const bool answers = dataplane.is_active(flow.seen.group);
@@ -60,8 +68,7 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
         if (flow.state == Flow::State::kOpening && to == flow.backend && !packet.signal.opens) {
             ++counts_->opened;
             flow.state = Flow::State::kEstablished;
-            const bool is_there = flow.unknown[at] == Excuse::kNone && is_active;
-            change(flow, at, is_active || is_there);
+            change(flow, at, is_active, dataplane);
         } else if (flow.state == Flow::State::kClosed || packet.signal.opens) {
             flow.state = to == kNobody ? Flow::State::kClosed : Flow::State::kOpening;
             flow.backend = to;
@@ -75,10 +82,14 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
         ++counts_->established;
         const bool serves = dataplane.live().serves(flow.backend);
         if (to != flow.backend && !serves) {
-            if (is_active && to != kNobody) {
+            if (is_active && !dataplane.live().plan->has(flow.backend)) {
+                ++counts_->excused[static_cast<std::size_t>(Excuse::kRemoved)];
+                flow.state = Flow::State::kClosed;
+                ++flow.changes;
+            } else if (is_active && to != kNobody) {
                 ++counts_->rewritten;
                 flow.backend = to;
-                change(flow, at, true);
+                change(flow, at, true, dataplane);
             }
         } else if (to != flow.backend) {
             Excuse excuse = excuse_of(flow, at, is_active, answers, now);
@@ -102,6 +113,7 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
 }
 
 void Judge::forget(std::size_t instance, std::size_t group, Excuse why) {
+    happens();
     for (Flow& flow : *flows_) {
         if (flow.seen.group != group) continue;
         if (flow.unknown[instance] == Excuse::kNone) flow.unknown[instance] = why;
@@ -110,6 +122,7 @@ void Judge::forget(std::size_t instance, std::size_t group, Excuse why) {
 
 void Judge::became_active(std::size_t instance, const RoleChange& change,
                           const Dataplane& dataplane, Instant now) {
+    happens();
     const std::size_t group = change.group;
     Group& state = groups_[group];
     const Duration remembered = shape_->remembering * shape_->second;
@@ -130,6 +143,7 @@ void Judge::became_active(std::size_t instance, const RoleChange& change,
 }
 
 void Judge::gave_up(std::size_t instance, std::size_t group, const Machines& machines) {
+    happens();
     const Dataplane* peer = machines[other(instance)];
     if (peer != nullptr && peer->is_active(group)) groups_[group].is_behind[instance] = true;
 }
@@ -153,25 +167,39 @@ void Judge::died(std::size_t instance, const Machines& machines, bool all) {
     }
 }
 
-void Judge::committed(std::size_t from, std::size_t group, const Dataplane& dataplane,
-                      Instant now) {
+void Judge::committed(std::size_t from, std::size_t group, const Machines& machines, Instant now) {
     const std::size_t to = other(from);
     groups_[group].is_behind[to] = false;
     groups_[group].follows[to] = true;
     groups_[group].told_at[to] = now;
+    if (std::exchange(groups_[group].is_as_told[to], true)) return;
     for (Flow& flow : *flows_) {
         if (flow.seen.group != group) continue;
         flow.unknown[to] = excuse_of(flow, from, true, true, now);
-        const bool is_doubtful =
-            flow.unknown[to] == Excuse::kNone && dataplane.is_on_probation(flow.seen);
-        if (is_doubtful) flow.unknown[to] = Excuse::kDoubtful;
+        if (flow.unknown[to] != Excuse::kNone) continue;
+        const bool is_known =
+            flow.backend == kNobody || machines[to]->live().plan->has(flow.backend);
+        if (machines[from]->is_on_probation(flow.seen)) flow.unknown[to] = Excuse::kDoubtful;
+        if (!is_known) flow.unknown[to] = Excuse::kRemoved;
+        if (machines[from]->has_outdated(flow.seen)) flow.unknown[to] = Excuse::kIdle;
     }
 }
 
-void Judge::removed(const Dataplane& dataplane, std::size_t instance, BackendId backend) {
+void Judge::removed(const Dataplane& dataplane, BackendId backend) {
+    happens();
     for (Flow& flow : *flows_) {
         if (flow.backend != backend || !dataplane.is_active(flow.seen.group)) continue;
-        if (flow.unknown[instance] == Excuse::kNone) flow.unknown[instance] = Excuse::kRemoved;
+        for (Excuse& unknown : flow.unknown) {
+            if (unknown == Excuse::kNone) unknown = Excuse::kRemoved;
+        }
+    }
+}
+
+void Judge::removed_unseen(std::size_t instance, BackendId backend) {
+    happens();
+    for (Flow& flow : *flows_) {
+        Excuse& unknown = flow.unknown[instance];
+        if (flow.backend == backend && unknown == Excuse::kNone) unknown = Excuse::kRemoved;
     }
 }
 

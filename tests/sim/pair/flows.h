@@ -54,12 +54,14 @@ class Judge {
     /// Its dataplane ends; with `all`, its machine.
     void died(std::size_t instance, const Machines& machines, bool all);
     /// All that this one knows of the group is known to the other one now.
-    void committed(std::size_t from, std::size_t group, const Dataplane& dataplane, Instant now);
+    void committed(std::size_t from, std::size_t group, const Machines& machines, Instant now);
     [[nodiscard]] bool is_behind(std::size_t instance, std::size_t group) const {
         return groups_[group].is_behind[instance];
     }
-    /// No longer configured at who answers for its flows.
-    void removed(const Dataplane& dataplane, std::size_t instance, BackendId backend);
+    /// No longer configured at who answers for its flows: that is their end.
+    void removed(const Dataplane& dataplane, BackendId backend);
+    /// The same, while the instance had no dataplane; that it may be there again does not help.
+    void removed_unseen(std::size_t instance, BackendId backend);
 
   private:
     struct Group {
@@ -67,9 +69,11 @@ class Judge {
         std::array<bool, kInstances> follows{};    ///< what it knows it was told
         std::array<Instant, kInstances> told_at{};
         std::array<Instant, kInstances> taken_at{};
+        std::array<bool, kInstances> is_as_told{};  ///< nothing has happened since it was told all
     };
+    void happens();
 
-    void change(Flow& flow, std::size_t at, bool is_active);
+    void change(Flow& flow, std::size_t at, bool is_active, const Dataplane& dataplane);
     [[nodiscard]] Excuse excuse_of(const Flow& flow, std::size_t at, bool is_active, bool answers,
                                    Instant now) const;
     void forget(std::size_t instance, std::size_t group, Excuse why);

@@ -180,6 +180,12 @@ void World::start(std::size_t i) {
     trace("{} starts", i);
     machine.is_paused = machine.is_stopping = false;
     machine.peers_verdicts.clear();
+    if (machine.live.plan) {
+        for (std::size_t id = 0; id < kBackends; ++id) {
+            if (machine.live.plan->index_of[id] == machine.plan->index_of[id]) continue;
+            judge_->removed_unseen(i, static_cast<BackendId>(id));
+        }
+    }
     machine.dataplane.emplace(shape_, i, ++lives_, machine.memory, machine.live, machine.plan,
                               now_);
     promises_->workers_go_on(i, now_);
@@ -230,7 +236,7 @@ void World::step(std::size_t i) {
     if (machine.live.plan != before) {
         for (std::size_t id = 0; id < kBackends; ++id) {
             if (before->index_of[id] == machine.live.plan->index_of[id]) continue;
-            judge_->removed(dataplane, i, static_cast<BackendId>(id));
+            judge_->removed(dataplane, static_cast<BackendId>(id));
         }
     }
     note_changes(i);
@@ -314,7 +320,7 @@ void World::note_commits(std::size_t i) {
     const pair::StreamSender& stream = from.replication().teller().stream();
     if (!from.replication().has_told_all() || stream.is_broken() || !stream.is_empty() ||
         !from.has_heard_workers() || from.is_plan_new() || to.is_plan_new() ||
-        !to.replication().follower().is_caught_up()) {
+        !to.replication().is_caught_up()) {
         return;
     }
     const std::optional<pair::Acknowledgement> has = to.replication().acknowledgement();
@@ -330,7 +336,7 @@ void World::note_commits(std::size_t i) {
         if (!is_alike) continue;
         broken(promises_->compare_slots(from, to, group));
         if (judge_->is_behind(1 - i, group)) trace("{} has told all of group {}", i, group);
-        judge_->committed(i, group, from, now_);
+        judge_->committed(i, group, dataplanes(), now_);
         ++counts_->commits;
     }
 }

@@ -300,6 +300,12 @@ TEST_F(FollowerTest, FlowsOfAPeerThatLivesStayAndOfOneThatIsGoneForAsLongAsTheyM
     follower_.set_alive(false, now_ + 10'000);
     follower_.sweep(now_ + 10'000 + kRemembering + 1, kRemembering, flows_.bucket_count());
     EXPECT_EQ(backend_of(1), std::nullopt);
+    follower_.set_alive(true, now_ + 20'000);
+    EXPECT_TRUE(follower_.wants_telling()) << "it believes that they are known";
+    EXPECT_FALSE(follower_.is_caught_up());
+    begin();
+    all_told();
+    EXPECT_TRUE(follower_.is_caught_up());
 }
 
 TEST_F(FollowerTest, FlowsOfAnEarlierTellingAgeFromItsEnd) {

@@ -244,6 +244,24 @@ TEST_F(ReplicationTest, AnInheritedFlowThatEndsHereIsInheritedNoMore) {
     EXPECT_EQ(a_.peers_flow(1), std::nullopt);
 }
 
+TEST_F(ReplicationTest, AnInheritedFlowIsOverOnceItsSlotIsSteady) {
+    for (std::uint64_t flow = 0; flow < 50; ++flow) a_.remember(flow, 2, two_.coarse());
+    two_.meet();
+    two_.run(20);
+    a_.answer_for_none(two_.coarse());
+    b_.answer_for_all(two_.coarse());
+    two_.run(20);
+    EXPECT_EQ(a_.peers_flow(1), 2U) << "told back";
+    two_.pass(seconds(900));
+    two_.run(20);
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+    two_.pass(seconds(2));
+    two_.run(20);
+    ASSERT_TRUE(b_.slot(0).is_steady());
+    EXPECT_EQ(b_.peers.count(), 0U);
+    EXPECT_EQ(a_.peers.count(), 0U) << "and says so";
+}
+
 // A, B, A, B: what B remembers from the first time is void, and its end says nothing of the flow.
 TEST_F(ReplicationTest, AFlowThatIsVoidHereStaysInheritedFromWhoKnowsBetter) {
     ASSERT_TRUE(b_.remember(1, 3, two_.coarse()));
