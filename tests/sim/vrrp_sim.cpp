@@ -2,14 +2,14 @@
 // under a virtual clock, all drawn from one seed: pauses, crashes, restarts and evidence that comes
 // and goes included. What an operator is promised is checked after every step.
 //
-//   vrrp_sim [--schedules N] [--seed S] [--trace]
-//
 // A schedule that fails prints its seed; --schedules 1 --seed SEED --trace replays it, line by
 // line.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <optional>
 #include <queue>
 #include <random>
 #include <string>
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "dataplane/pair/vrrp.h"
+#include "tests/sim/schedules.h"
 
 namespace tandem::pair {
 namespace {
@@ -306,28 +307,16 @@ class World {
 }  // namespace tandem::pair
 
 int main(int argc, char** argv) {
-    std::uint64_t schedules = 10'000;
-    std::uint64_t first = 1;
-    bool traces = false;
-    for (int i = 1; i < argc; ++i) {
-        const std::string_view argument = argv[i];
-        if (argument == "--trace") {
-            traces = true;
-        } else if (i + 1 < argc && argument == "--schedules") {
-            schedules = std::strtoull(argv[++i], nullptr, 10);
-        } else if (i + 1 < argc && argument == "--seed") {
-            first = std::strtoull(argv[++i], nullptr, 10);
-        } else {
-            fmt::print(stderr, "vrrp_sim [--schedules N] [--seed S] [--trace]\n");
-            return EXIT_FAILURE;
+    const tandem::sim::Options options =
+        tandem::sim::parse(argc, argv, "Two virtual routers under one seeded clock", 10'000);
+    std::atomic<std::uint64_t> failed = 0;
+    tandem::sim::run_all(options, [&](const tandem::sim::NextSeed& next_seed) {
+        while (const std::optional<std::uint64_t> seed = next_seed()) {
+            if (tandem::pair::World(*seed, options.traces).run()) continue;
+            fmt::print("seed {} broke a promise\n", *seed);
+            ++failed;
         }
-    }
-    std::uint64_t failed = 0;
-    for (std::uint64_t seed = first; seed < first + schedules; ++seed) {
-        if (tandem::pair::World(seed, traces).run()) continue;
-        fmt::print("seed {} broke a promise\n", seed);
-        ++failed;
-    }
-    fmt::print("{} passed, {} failed\n", schedules - failed, failed);
+    });
+    fmt::print("{} passed, {} failed\n", options.schedules - failed, failed);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -131,6 +131,15 @@ def kill(directory, output):
     return meson_suite("kill", [], directory, output)
 
 
+def sim(directory, output):
+    """Schedules of what may happen to a pair, played by simulators; how many, --schedules says."""
+    counts = Counts()
+    for program in SIMULATORS:
+        code = run(str(directory / program), *SCHEDULES, output=output)
+        counts += Counts(passed=int(code == 0), failed=int(code != 0))
+    return counts
+
+
 def pytest(part, directory, output):
     with tempfile.TemporaryDirectory() as scratch:
         junit = pathlib.Path(scratch) / "junit.xml"
@@ -155,10 +164,12 @@ def lint(directory, output):
     return pytest("lint", directory, output)
 
 
-PARTS = {part.__name__: part for part in (lint, unit, kill, packet, net)}
+PARTS = {part.__name__: part for part in (lint, unit, kill, sim, packet, net)}
+SIMULATORS = ["tests/sim/vrrp_sim", "tests/sim/pair_sim"]
+SCHEDULES = ["--schedules", "100000"]  # or as the command line says
 PROGRAMS = ["dataplane/tandem-dataplane", "control/tandem-control"]
 NEEDS = {unit: ["meson-test-prereq"],  # Meson's name for all programs of tests
-         kill: ["tests/unit/tables/tables_kill_test"],
+         kill: ["tests/unit/tables/tables_kill_test"], sim: SIMULATORS,
          packet: PROGRAMS, net: [*PROGRAMS, "tests/net/vip_filter_driver"]}
 THREADED = {"generations": "tables/generations", "worker": "pipeline/worker"}  # Meson's names, and places
 SANITIZERS = {"asan": "address,undefined", "tsan": "thread"}
@@ -172,7 +183,7 @@ ARGUMENTS = {"address,undefined": "['-g1', '--param=ggc-min-heapsize=4000000',"
 # What is built for release runs as a whole, among real servers; units, and packets byte by byte, run
 # where the sanitizers watch them.
 # What takes longest to build comes last, so that the others are tested meanwhile.
-EVERYTHING = ["lint", "net", "kill", "asan-packet", "tsan-unit", "asan-unit"]
+EVERYTHING = ["lint", "net", "kill", "sim", "asan-packet", "tsan-unit", "asan-unit"]
 
 
 def parse(name):
@@ -225,7 +236,15 @@ def main():
     parser.add_argument("parts", nargs="*", metavar="PART",
                         help=f"of {', '.join(PARTS)}; with asan- or tsan- before it, in a build "
                              f"with those sanitizers. None: {' '.join(EVERYTHING)}")
-    names = parser.parse_args().parts or EVERYTHING
+    parser.add_argument("--schedules", type=int, metavar="N",
+                        help="how many the part sim plays (100000)")
+    parser.add_argument("--seed", type=int, metavar="S", help="of the first of them (1)")
+    arguments = parser.parse_args()
+    if arguments.schedules is not None:
+        SCHEDULES[1] = str(arguments.schedules)
+    if arguments.seed is not None:
+        SCHEDULES.extend(["--seed", str(arguments.seed)])
+    names = arguments.parts or EVERYTHING
     for name in names:
         try:
             parse(name)

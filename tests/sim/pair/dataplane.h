@@ -116,6 +116,11 @@ class Dataplane {
     [[nodiscard]] const LiveTables& live() const { return *live_; }
     /// Journals are empty: all that workers have said has been passed on.
     [[nodiscard]] bool has_heard_workers() const;
+    /// A worker had more to say than there was room for, and has not been asked again.
+    [[nodiscard]] bool has_lost_words() const {
+        return std::ranges::any_of(
+            journals_, [](const tables::FlowJournal& journal) { return journal.has_overflowed(); });
+    }
     /// By index, as control is shown them; empty: the peer is not known.
     [[nodiscard]] std::span<const tables::HealthState> peers_verdicts() const;
     [[nodiscard]] bool is_peer_alive() const { return heard_.has_value(); }

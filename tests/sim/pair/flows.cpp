@@ -181,7 +181,9 @@ void Judge::committed(std::size_t from, std::size_t group, const Machines& machi
             flow.backend == kNobody || machines[to]->live().plan->has(flow.backend);
         if (machines[from]->is_on_probation(flow.seen)) flow.unknown[to] = Excuse::kDoubtful;
         if (!is_known) flow.unknown[to] = Excuse::kRemoved;
-        if (machines[from]->has_outdated(flow.seen)) flow.unknown[to] = Excuse::kIdle;
+        const bool is_outdated =
+            flow.state == Flow::State::kEstablished && machines[from]->has_outdated(flow.seen);
+        if (is_outdated) flow.unknown[to] = Excuse::kIdle;
     }
 }
 

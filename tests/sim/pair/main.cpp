@@ -4,16 +4,14 @@
 //
 // A schedule that fails prints its seed; --schedules 1 --seed SEED --trace replays it, line by
 // line.
-#include <CLI/CLI.hpp>
-#include <atomic>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <memory>
 #include <mutex>
-#include <thread>
-#include <vector>
+#include <optional>
 
 #include "tests/sim/pair/world.h"
+#include "tests/sim/schedules.h"
 
 namespace tandem::sim {
 namespace {
@@ -21,28 +19,20 @@ namespace {
 /// Of schedules without a takeover that goes on with something one cannot learn much.
 constexpr std::uint64_t kSchedulesThatCount = 1000;
 
-struct Options {
-    std::uint64_t schedules = 1000;
-    std::uint64_t seed = 1;
-    unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
-    bool traces = false;
-};
-
 struct Outcome {
     std::mutex mutex;
     Counts counts;
     std::uint64_t failed = 0;
 };
 
-void run_some(const Options& options, std::atomic<std::uint64_t>& next, Outcome& outcome) {
+void run_some(const NextSeed& next_seed, bool traces, Outcome& outcome) {
     const auto workspace = std::make_unique<Workspace>();
     Counts counts;
-    const std::uint64_t end = options.seed + options.schedules;
-    for (std::uint64_t seed = next++; seed < end; seed = next++) {
-        World world(seed, options.traces, *workspace, counts);
+    while (const std::optional<std::uint64_t> seed = next_seed()) {
+        World world(*seed, traces, *workspace, counts);
         if (world.run()) continue;
         const std::lock_guard lock(outcome.mutex);
-        fmt::print("seed {} broke a promise: {}\n", seed, world.trouble());
+        fmt::print("seed {} broke a promise: {}\n", *seed, world.trouble());
         ++outcome.failed;
     }
     const std::lock_guard lock(outcome.mutex);
@@ -73,14 +63,9 @@ bool is_worth(const Counts& counts, std::uint64_t schedules) {
 }
 
 int run(const Options& options) {
-    std::atomic<std::uint64_t> next = options.seed;
     Outcome outcome;
-    {
-        std::vector<std::jthread> threads;
-        for (unsigned i = 0; i < options.jobs; ++i) {
-            threads.emplace_back([&] { run_some(options, next, outcome); });
-        }
-    }
+    run_all(options,
+            [&](const NextSeed& next_seed) { run_some(next_seed, options.traces, outcome); });
     print(outcome.counts);
     fmt::print("{} passed, {} failed\n", options.schedules - outcome.failed, outcome.failed);
     if (!is_worth(outcome.counts, options.schedules)) {
@@ -94,13 +79,6 @@ int run(const Options& options) {
 }  // namespace tandem::sim
 
 int main(int argc, char** argv) {
-    CLI::App app{"Two whole instances under one seeded clock"};
-    tandem::sim::Options options;
-    app.add_option("--schedules", options.schedules, "how many, each of a seed of its own");
-    app.add_option("--seed", options.seed, "of the first");
-    app.add_option("--jobs", options.jobs, "at a time")->check(CLI::Range(1U, 256U));
-    app.add_flag("--trace", options.traces, "print what happens");
-    CLI11_PARSE(app, argc, argv);
-    if (options.traces) options.jobs = 1;
-    return tandem::sim::run(options);
+    return tandem::sim::run(
+        tandem::sim::parse(argc, argv, "Two whole instances under one seeded clock", 1000));
 }

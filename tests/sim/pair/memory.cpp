@@ -18,7 +18,7 @@ WorkerMemory::WorkerMemory(std::size_t bucket_count, std::uint64_t key_bits,
 std::optional<tables::FlowState> WorkerMemory::state_of(tables::FlowIdentity identity) const {
     for (std::size_t i = 0; i < buckets.size(); ++i) {
         for (unsigned place = 0; place < tables::FlowBucket::kPlaces; ++place) {
-            if (buckets[i].tags[place] != 0 && identities[i].of_place[place] == identity) {
+            if (identities[i].of_place[place] == identity && buckets[i].tags[place] != 0) {
                 return tables::FlowTable::state_of(buckets[i], place);
             }
         }

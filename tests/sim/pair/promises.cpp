@@ -111,6 +111,27 @@ std::string Promises::compare_slots(const Dataplane& from, const Dataplane& to, 
     return {};
 }
 
+std::string Promises::compare_ends(const Dataplane& from, const Dataplane& to, std::size_t group) {
+    for (const auto& [id, table] : from.slots().all()) {
+        if (id.domain != domain_of(group)) continue;
+        const tables::SlotTables::Table* followed = to.slots().find(id);
+        const std::span<const tables::Slot> slots = table.memory.slots();
+        if (followed == nullptr || !followed->peers) continue;
+        if (followed->peers->owners.size() != slots.size()) continue;
+        for (std::size_t slot = 0; slot < slots.size(); ++slot) {
+            if (slots[slot].is_in_transition()) continue;
+            const std::uint16_t theirs = followed->peers->owners[slot];
+            ++counts_->slots_compared;
+            if (theirs != translated(slots[slot].owner, *from.live().plan, *to.live().plan)) {
+                return fmt::format(
+                    "slot {} has become steady with {} before the peer, with {}, knew", slot,
+                    slots[slot].owner, theirs);
+            }
+        }
+    }
+    return {};
+}
+
 std::string Promises::at_the_end(const Seen& seen, Instant /*now*/) {
     for (std::size_t group = 0; group < shape_->groups; ++group) {
         if (claims(seen.dataplanes[0], group) == claims(seen.dataplanes[1], group)) {
@@ -123,6 +144,12 @@ std::string Promises::at_the_end(const Seen& seen, Instant /*now*/) {
         }
         if (!seen.dataplanes[i]->replication().is_caught_up()) {
             return fmt::format("in a healed pair {} has not caught up", i);
+        }
+        if (!seen.dataplanes[i]->replication().has_told_all()) {
+            return fmt::format("in a healed pair {} has not told all", i);
+        }
+        if (seen.dataplanes[i]->has_lost_words()) {
+            return fmt::format("in a healed pair {} has not heard all of its workers", i);
         }
     }
     for (std::size_t group = 0; group < shape_->groups; ++group) {

@@ -34,6 +34,9 @@ class Promises {
     /// The other one is told all: whether it knows.
     std::string compare_slots(const Dataplane& from, const Dataplane& to, std::size_t group);
 
+    /// It follows what it is told, acknowledged or not: ends of transitions it knows first.
+    std::string compare_ends(const Dataplane& from, const Dataplane& to, std::size_t group);
+
     void heal(Instant now) { well_since_ = now; }
     void workers_stop(std::size_t instance, Instant now) { stopped_since_[instance] = now; }
     /// It had been stopped as a whole, and judges nobody by that time.

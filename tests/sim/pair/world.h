@@ -69,6 +69,8 @@ class World {
         std::uint32_t outages = 0;  ///< what was to happen in an earlier one does not
         std::array<bool, kBackends> seems_down{};
         std::vector<ClientPacket> nic;  ///< packets that no worker has looked at
+        /// Its own, and the other one's, when that was last told all.
+        std::array<std::shared_ptr<const Plan>, kInstances> plans_at_commit{};
     };
 
     template <class... Arguments>
