@@ -5,6 +5,7 @@
 // had told stays good until then, and its flows stay for as long as a flow can be silent.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -44,6 +45,12 @@ class Follower {
     [[nodiscard]] bool has_lost() const { return has_lost_; }
     /// Whether that table was told in this telling, or in one before it if it is not whole yet.
     [[nodiscard]] bool has(const tables::SlotTableId& id) const { return tables_.contains(id); }
+    /// Whether tables of that domain were told in this telling.
+    [[nodiscard]] bool is_told(tables::Domain domain) const {
+        return std::ranges::any_of(tables_, [&](const auto& entry) {
+            return entry.first.domain == domain && !entry.second.is_by_own_numbers;
+        });
+    }
     [[nodiscard]] std::vector<tables::SlotTableId> tables() const;
     /// By own numbers; of a table that has().
     [[nodiscard]] tables::SlotMemory::Steady steady(const tables::SlotTableId& id) const;

@@ -101,7 +101,26 @@ bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
     }
     for (const Domain domain : taken_over) slots_->outdate(domain, now);
     follower_.ignore(domains_);
+    await(before);
     return follow_tables(/*all=*/true) || has_changed;
+}
+
+/// A telling that began before the peer answered for them says nothing of these.
+void Replication::await(const std::vector<Domain>& before) {
+    for (const Domain domain : before) {
+        const bool is_given_up =
+            !answers_for(domain) && std::ranges::find(awaited_, domain) == awaited_.end();
+        if (is_given_up) awaited_.push_back(domain);
+    }
+    await_no_longer();
+}
+
+void Replication::await_no_longer() {
+    std::erase_if(awaited_, [&](Domain domain) {
+        const bool is_there = std::ranges::any_of(
+            slots_->all(), [&](const auto& table) { return table.first.domain == domain; });
+        return !is_there || answers_for(domain) || follower_.is_told(domain);
+    });
 }
 
 /// Of a table that is not gone on with, the peer may have told of flows all the same.
@@ -134,7 +153,10 @@ bool Replication::follow_tables(bool all) {
 }
 
 void Replication::peer_appears(bool is_new, CoarseTime now) {
-    if (is_new) receiver_.forget();
+    if (is_new) {
+        receiver_.forget();
+        awaited_.clear();  // its telling begins with what it answers for
+    }
     is_peer_alive_ = true;
     follower_.set_alive(true, now);
     telling_is_due_ = true;
@@ -275,6 +297,7 @@ bool Replication::step(CoarseTime now) {
         ask_journals(0);
     }
     bool any = follow_tables(std::exchange(follows_anew_, false));
+    if (!awaited_.empty()) await_no_longer();
     for (const Teller::Endings& endings : teller_.take_acknowledged()) {
         any |= slots_->finish(endings.id, endings.slots, now, settings_.remembering,
                               [&](auto pool, auto slot) { return last_use(pool, slot); });

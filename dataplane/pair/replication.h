@@ -70,9 +70,10 @@ class Replication {
     /// before a planned handoff.
     void want_openings(bool wanted);
 
-    /// The peer has told all, and nothing of it is missing here.
+    /// The peer has told all, and nothing of it is missing here; also of what it answers for only
+    /// since this instance does not.
     [[nodiscard]] bool is_caught_up() const {
-        return is_peer_alive_ && has_same_key() && follower_.is_caught_up();
+        return is_peer_alive_ && has_same_key() && follower_.is_caught_up() && awaited_.empty();
     }
     /// The peer has acknowledged all that there is to tell.
     [[nodiscard]] bool has_told_all() const { return is_telling() && teller_.is_caught_up(); }
@@ -105,6 +106,8 @@ class Replication {
     void hear(std::size_t journal);
     [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot) const;
     bool follow_tables(bool all);
+    void await(const std::vector<tables::Domain>& before);
+    void await_no_longer();
     bool remember_flows(const tables::SlotTableId& id, CoarseTime now);
     void ask_journals(std::uint32_t serial);
 
@@ -119,6 +122,7 @@ class Replication {
     std::vector<ToldBackend> backends_;
     std::vector<tables::HealthState> verdicts_;
     std::vector<tables::Domain> domains_;  ///< sorted
+    std::vector<tables::Domain> awaited_;  ///< given up, and the peer has not told of them yet
     std::vector<OwnTable> tables_in_telling_;
     std::uint64_t hash_key_id_ = 0;
     std::uint64_t peers_key_id_ = 0;

@@ -115,7 +115,8 @@ Actions Vrrp::on_deadline(Instant now) {
 }
 
 Actions Vrrp::on_pause(Instant now) {
-    const Instant heard_by_then = now + active_interval_ + skew();
+    // As one that starts: less than that is a matter of a late packet or two.
+    const Instant heard_by_then = now + down_interval();
     if (role_ == Role::kBackup && deadline_ != Instant::max()) {
         deadline_ = std::max(deadline_, heard_by_then);
     }

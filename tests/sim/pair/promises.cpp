@@ -25,7 +25,7 @@ Promises::Promises(const Shape& shape, Counts& counts, Instant begin)
     for (Group& group : groups_) {
         group = {.nobody_since = begin,
                  .could_since = {begin, begin},
-                 .claims_since = {begin, begin},
+                 .alone_since = {begin, begin},
                  .both_since = begin};
     }
 }
@@ -49,9 +49,7 @@ std::string Promises::watch(const Seen& seen, Instant now) {
             const bool could = dataplane != nullptr && dataplane->workers_run() &&
                                dataplane->is_fit() && !seen.is_stopping[i];
             if (!could) state.could_since[i] = now;
-            const bool is_heard =
-                claim[i] && seen.lan_is_whole && seen.dataplanes[1 - i] != nullptr;
-            if (!is_heard) state.claims_since[i] = now;
+            if (!claim[i] || !seen.lan_is_whole) state.alone_since[i] = now;
             if (now - std::max(state.nobody_since, state.could_since[i]) > nobody_max()) {
                 return fmt::format("nobody claims group {}, and {} could", group, i);
             }
@@ -68,10 +66,9 @@ std::string Promises::on_change(std::size_t instance, const RoleChange& change, 
     const std::size_t other = 1 - instance;
     const Dataplane* peer = seen.dataplanes[other];
     const Group& state = groups_[change.group];
-    const Duration heard = 5 * shape_->advert_interval + kWireDelayMax + 2 * shape_->tick;
+    const Duration heard = 2 * shape_->advert_interval + kWireDelayMax + 2 * shape_->tick;
     const bool is_taken = peer != nullptr && peer->is_active(change.group) && peer->is_fit() &&
-                          now - state.claims_since[other] > heard &&
-                          now - state.could_since[instance] > heard;
+                          now - state.alone_since[other] > heard;
     if (!is_taken) return {};
     ++counts_->preemptions;
     if (change.is_overdue || now - in_step_at_[instance] <= heard) return {};

@@ -41,8 +41,7 @@ class Promises {
     void workers_stop(std::size_t instance, Instant now) { stopped_since_[instance] = now; }
     /// It had been stopped as a whole, and judges nobody by that time.
     void go_on(std::size_t instance, Instant now) {
-        for (Group& group : groups_)
-            group.could_since[instance] = group.claims_since[instance] = now;
+        for (Group& group : groups_) group.could_since[instance] = now;
         if (stopped_since_[instance]) stopped_since_[instance] = now;
     }
     /// Claims of before, that have waited for them, are heard only now.
@@ -63,7 +62,7 @@ class Promises {
     struct Group {
         Instant nobody_since{};
         std::array<Instant, kInstances> could_since{};
-        std::array<Instant, kInstances> claims_since{};  ///< alone, heard by the other
+        std::array<Instant, kInstances> alone_since{};  ///< it claims, on a whole network
         Instant both_since{};
     };
 

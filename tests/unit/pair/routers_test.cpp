@@ -389,7 +389,7 @@ TEST(Routers, AStoppedProcessListensBeforeItClaims) {
     one.step(now);
     EXPECT_TRUE(one.roles.is_silent(0, true)) << "another may be active by now";
     EXPECT_TRUE(one.routers.take_frames().empty());
-    one.run(now, 3 * kEvery);
+    one.run(now, 5 * kEvery);
     EXPECT_FALSE(one.roles.is_silent(0, true)) << "nobody is";
 }
 

@@ -194,7 +194,7 @@ TEST(Vrrp, AnActiveOneThatWasStoppedListensFirst) {
     Vrrp vrrp = active(settings(100));
     const Instant now = kStart + milliseconds(1000);
     EXPECT_EQ(vrrp.on_pause(now), (Actions{.role = Role::kBackup}));
-    EXPECT_EQ(vrrp.deadline(), now + kInterval + kInterval * 156 / 256);
+    EXPECT_EQ(vrrp.deadline(), now + 3 * kInterval + kInterval * 156 / 256);
     EXPECT_EQ(vrrp.on_deadline(vrrp.deadline()),
               (Actions{.role = Role::kActive, .advert_priority = 100, .announces = true}))
         << "nobody else is there";
@@ -212,7 +212,7 @@ TEST(Vrrp, ABackupThatWasStoppedDoesNotTakeItsOwnPauseForSilence) {
     const Instant now = vrrp.deadline() + milliseconds(700);
     EXPECT_EQ(vrrp.on_pause(now), kNothing);
     EXPECT_EQ(vrrp.on_deadline(now), kNothing);
-    EXPECT_EQ(vrrp.deadline(), now + kInterval + kInterval * 156 / 256);
+    EXPECT_EQ(vrrp.deadline(), now + 3 * kInterval + kInterval * 156 / 256);
 }
 
 TEST(Vrrp, ABackupThatIsAskedToClaimsAtOnceWhateverThePriorities) {
