@@ -166,7 +166,7 @@ def lint(directory, output):
 
 PARTS = {part.__name__: part for part in (lint, unit, kill, sim, packet, net)}
 SIMULATORS = ["tests/sim/vrrp_sim", "tests/sim/pair_sim"]
-SCHEDULES = ["--schedules", "100000"]  # or as the command line says
+SCHEDULES = ["--schedules", "20000"]  # or as the command line says
 PROGRAMS = ["dataplane/tandem-dataplane", "control/tandem-control"]
 NEEDS = {unit: ["meson-test-prereq"],  # Meson's name for all programs of tests
          kill: ["tests/unit/tables/tables_kill_test"], sim: SIMULATORS,
@@ -237,7 +237,7 @@ def main():
                         help=f"of {', '.join(PARTS)}; with asan- or tsan- before it, in a build "
                              f"with those sanitizers. None: {' '.join(EVERYTHING)}")
     parser.add_argument("--schedules", type=int, metavar="N",
-                        help="how many the part sim plays (100000)")
+                        help="how many the part sim plays (20000)")
     parser.add_argument("--seed", type=int, metavar="S", help="of the first of them (1)")
     arguments = parser.parse_args()
     if arguments.schedules is not None:
