@@ -37,7 +37,6 @@ class Promises {
     /// It follows what it is told, acknowledged or not: ends of transitions it knows first.
     std::string compare_ends(const Dataplane& from, const Dataplane& to, std::size_t group);
 
-    void heal(Instant now) { well_since_ = now; }
     void workers_stop(std::size_t instance, Instant now) { stopped_since_[instance] = now; }
     /// It had been stopped as a whole, and judges nobody by that time.
     void go_on(std::size_t instance, Instant now) {
@@ -71,8 +70,6 @@ class Promises {
     std::array<Group, kGroupsMax> groups_{};
     std::array<Instant, kInstances> in_step_at_{};
     std::array<std::optional<Instant>, kInstances> stopped_since_{};
-    std::optional<Instant> well_since_;
-    std::optional<Instant> differ_since_;
 };
 
 }  // namespace tandem::sim

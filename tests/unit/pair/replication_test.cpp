@@ -244,6 +244,18 @@ TEST_F(ReplicationTest, AnInheritedFlowThatEndsHereIsInheritedNoMore) {
     EXPECT_EQ(a_.peers_flow(1), std::nullopt);
 }
 
+TEST_F(ReplicationTest, WhoHasGivenUpIsBehindUntilThePeerTellsOfIt) {
+    two_.meet();
+    two_.run(20);
+    EXPECT_TRUE(a_.replication.is_caught_up());
+    a_.answer_for_none(two_.coarse());
+    two_.run(20);
+    EXPECT_FALSE(a_.replication.is_caught_up()) << "what the peer has told is of before";
+    b_.answer_for_all(two_.coarse());
+    two_.run(20);
+    EXPECT_TRUE(a_.replication.is_caught_up());
+}
+
 TEST_F(ReplicationTest, AnInheritedFlowIsOverOnceItsSlotIsSteady) {
     for (std::uint64_t flow = 0; flow < 50; ++flow) a_.remember(flow, 2, two_.coarse());
     two_.meet();
