@@ -79,6 +79,13 @@ struct PlanPeer {
 };
 inline constexpr std::size_t kPeersMax = 16;
 
+/// What is known of the gateways that a group follows, of the worst of them.
+enum class GatewayState : std::uint8_t {
+    kAnswers,   ///< or there is none to follow
+    kDoubtful,  ///< nothing is known for sure: this instance takes nothing from another one
+    kSilent,    ///< whoever is better off may have the group
+};
+
 /// VIPs that one of two instances has at a time, and how it says so (VRRPv3).
 struct PlanGroup {
     Name name;
@@ -94,6 +101,7 @@ struct PlanGroup {
     Flag has_virtual_mac = 1;
     Flag sums_pseudo_header = 1;  ///< of IPv4
     Flag is_strict = 0;           ///< nobody but the active instance forwards
+    GatewayState gateway = GatewayState::kAnswers;
     std::array<PlanPeer, kPeersMax> peers{};
 };
 
