@@ -258,14 +258,24 @@ void Control::on_health(const health::Change& change) {
     planner_.set_health(change.backend, state_of(change.transition.to));
     if (change.transition.from == health::Health::kUp &&
         change.transition.to == health::Health::kDown) {
-        self_suspicion_.on_fall(change.backend, Instant::clock::now());
+        const conf::Pool* pool = pool_of(change.backend);
+        if (pool != nullptr) {
+            self_suspicion_.on_fall(change.backend, plan::apart_max(pool->check),
+                                    Instant::clock::now());
+        }
     }
     request_publish();
 }
 
-std::chrono::milliseconds Control::slow_start_of(const health::Identity& backend) const {
+/// nullptr: it is not configured any more.
+const conf::Pool* Control::pool_of(const health::Identity& backend) const {
     const auto pool = std::ranges::find(config_.pools, backend.pool, &conf::Pool::name);
-    return pool == config_.pools.end() ? std::chrono::milliseconds(0) : pool->slow_start;
+    return pool == config_.pools.end() ? nullptr : &*pool;
+}
+
+std::chrono::milliseconds Control::slow_start_of(const health::Identity& backend) const {
+    const conf::Pool* pool = pool_of(backend);
+    return pool == nullptr ? std::chrono::milliseconds(0) : pool->slow_start;
 }
 
 /// Every kSlowStartStep each of them gets what its time up so far has earned it.
@@ -378,6 +388,7 @@ void Control::keep_house() {
         }
         continue_slow_starts(Instant::clock::now());
         look_at_gateways(Instant::clock::now());
+        if (!self_suspicion_.is_idle()) judge_self(Instant::clock::now());
         publish();
         watch_drains();
         keep_house();

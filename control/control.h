@@ -63,6 +63,7 @@ class Control {
     [[nodiscard]] bool awaits_first_results(Instant now) const;
     void keep_house();
     void watch_drains();
+    [[nodiscard]] const conf::Pool* pool_of(const health::Identity& backend) const;
     [[nodiscard]] std::chrono::milliseconds slow_start_of(const health::Identity& backend) const;
     void continue_slow_starts(Instant now);
 

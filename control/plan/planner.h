@@ -34,6 +34,10 @@ struct PlanContent {
     std::vector<tables::PlanGroup> groups;
 };
 
+/// Of two instances that check a backend one notices at most so much later than the other one what
+/// has become of it, and knows that of the other one.
+[[nodiscard]] std::chrono::milliseconds apart_max(const conf::Check& check);
+
 /// What one pool's table did in make().
 struct Moved {
     std::string pool;

@@ -17,6 +17,15 @@ IpAddress link_local_of(const Mac& mac) {
 
 }  // namespace
 
+// Probes begin up to an interval apart, and each interval is shorter by a share of its own; of one
+// the last probe is refused, and of the other one it times out.
+std::chrono::milliseconds apart_max(const conf::Check& check) {
+    constexpr std::chrono::milliseconds kUnderWay{100};
+    const std::chrono::milliseconds drift =
+        check.interval * check.jitter_percent * std::max(check.fall, check.rise) / 100;
+    return check.interval + drift + check.timeout + kUnderWay;
+}
+
 std::vector<std::string> Planner::speechless() const {
     std::vector<std::string> found;
     for (const conf::Group& group : config_.groups) {
@@ -96,6 +105,13 @@ void Planner::add_groups(PlanContent& content) const {
                 port->addresses, [](const Prefix& address) { return address.address.is_v4(); });
             if (ours != port->addresses.end()) record.source_v4 = ours->address;
         }
+        std::chrono::milliseconds apart{0};
+        for (const conf::Vip& vip : config_.vips) {
+            if (vip.group != group.name) continue;
+            const auto pool = std::ranges::find(config_.pools, vip.pool, &conf::Pool::name);
+            apart = std::max(apart, apart_max(pool->check));
+        }
+        record.checks_apart_ms = static_cast<std::uint32_t>(apart.count());
         for (const Neighbour& gateway : gateways_of(group)) {
             const auto known = gateways_.find(gateway);
             if (known != gateways_.end()) record.gateway = std::max(record.gateway, known->second);

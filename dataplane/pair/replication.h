@@ -70,10 +70,10 @@ class Replication {
     /// before a planned handoff.
     void want_openings(bool wanted);
 
+    /// The peer lives, and speaks of the same slots.
+    [[nodiscard]] bool hears_peer() const { return is_peer_alive_ && has_same_key(); }
     /// The peer has told all, and nothing of it is missing here.
-    [[nodiscard]] bool is_caught_up() const {
-        return is_peer_alive_ && has_same_key() && follower_.is_caught_up();
-    }
+    [[nodiscard]] bool is_caught_up() const { return hears_peer() && follower_.is_caught_up(); }
     /// The peer has acknowledged all that there is to tell.
     [[nodiscard]] bool has_told_all() const { return is_telling() && teller_.is_caught_up(); }
     [[nodiscard]] const Follower& follower() const { return follower_; }

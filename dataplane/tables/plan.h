@@ -93,7 +93,8 @@ struct PlanGroup {
     IpAddress source_v6;  ///< link-local; all 0: there is none
     std::uint32_t interval_ms = 1000;
     std::uint32_t preempt_delay_ms = 0;
-    std::uint8_t port = 0;  ///< index into LiveFixed::ports
+    std::uint32_t checks_apart_ms = 0;  ///< the peer's checks may notice so much later what ours do
+    std::uint8_t port = 0;              ///< index into LiveFixed::ports
     std::uint8_t router_id = 0;
     std::uint8_t priority = 100;
     std::uint8_t peer_count = 0;

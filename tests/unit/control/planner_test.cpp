@@ -338,6 +338,8 @@ TEST_F(PlannerGroups, ArePlannedWithAddressesToSpeakFromAndPeersToSpeakTo) {
     EXPECT_EQ(group.router_id, 51);
     EXPECT_EQ(group.priority, 200);
     EXPECT_EQ(group.interval_ms, 30U);
+    EXPECT_EQ(group.checks_apart_ms, 3700U)
+        << "an interval, three shares of it, a probe's time-out";
     EXPECT_EQ(group.has_virtual_mac, 0);
     EXPECT_EQ(group.is_strict, 1);
     EXPECT_EQ(group.preempts, 1);
