@@ -28,6 +28,11 @@ inline constexpr std::size_t kBackendsMax = 65'532;  ///< over all pools; an ind
 
 enum class Driver : std::uint8_t { kPci, kAfXdp, kAfPacket, kTap, kPcap, kNull, kMemif, kRing };
 
+/// Whether a kernel is behind its ports, which asks for their neighbours.
+[[nodiscard]] constexpr bool has_kernel(Driver driver) {
+    return driver != Driver::kPcap && driver != Driver::kNull && driver != Driver::kRing;
+}
+
 /// [port.NAME]: a NIC, or anything DPDK can poll like one.
 struct Port {
     std::string name;
@@ -167,6 +172,7 @@ struct Group {
     GroupMac mac = GroupMac::kVirtual;
     AdvertChecksum checksum = AdvertChecksum::kWithPseudoHeader;
     bool is_strict = false;        ///< while not active, packets for its VIPs are dropped
+    bool checks_gateway = false;   ///< gives way while a gateway of its port does not answer
     std::vector<IpAddress> peers;  ///< the only ones to advertise to; empty: to the VRRP group
 
     friend bool operator==(const Group&, const Group&) = default;

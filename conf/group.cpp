@@ -103,6 +103,45 @@ void read_preemption(Section& section, Group& group) {
     }
 }
 
+bool is_on_network(const Port& port, const IpAddress& host) {
+    return std::ranges::any_of(port.addresses,
+                               [&](const Prefix& network) { return network.contains(host); });
+}
+
+/// What is wrong with having a port's gateways asked for; empty: nothing.
+std::string wrong_with_gateways(const Port& port, const std::vector<Entry<Port>>& ports) {
+    const std::string name = in_quotes(port.name);
+    if (port.gateways.empty()) return fmt::format("port {} has no gateway", name);
+    if (!has_kernel(port.driver)) {
+        return fmt::format(
+            "nobody asks for the neighbours of port {}: there is no kernel behind it", name);
+    }
+    if (port.addresses.empty()) return "";  // what the netdev has is not known here
+    for (const IpAddress& gateway : port.gateways) {
+        if (gateway.is_link_local() || is_on_network(port, gateway)) continue;
+        const auto other = std::ranges::find_if(ports, [&](const Entry<Port>& each) {
+            return each.value && is_on_network(*each.value, gateway);
+        });
+        return fmt::format(
+            "the gateway {} is on no network of port {}{}", gateway.str(), name,
+            other == ports.end() ? "" : fmt::format(", but of port {}", in_quotes(other->name)));
+    }
+    return "";
+}
+
+void read_gateway_check(Section& section, const std::vector<Entry<Port>>& ports, Group& group) {
+    section.boolean("gateway_check", group.checks_gateway);
+    if (!group.checks_gateway) return;
+    if (!group.preempt) {
+        section.reject("gateway_check",
+                       "a group that does not preempt never takes over from one that gives way");
+    }
+    const Entry<Port>* port = find_entry(ports, group.port);
+    if (port == nullptr || !port->value) return;  // which is reported
+    const std::string wrong = wrong_with_gateways(*port->value, ports);
+    if (!wrong.empty()) section.reject("gateway_check", wrong);
+}
+
 void read_peers(Section& section, Group& group) {
     std::map<IpAddress, std::uint32_t> lines;
     for (const Text& text : section.texts("peers", "a string such as \"192.0.2.11\"")) {
@@ -140,6 +179,7 @@ Entry<Group> read_group(const toml::table& table, const std::vector<Entry<Port>>
     section.choice("mac", kMacWords, group.mac);
     section.choice("checksum", kChecksumWords, group.checksum);
     section.boolean("strict", group.is_strict);
+    read_gateway_check(section, ports, group);
     read_peers(section, group);
     section.finish();
     Entry<Group> entry{.name = group.name, .at = at, .value = std::nullopt};

@@ -90,6 +90,7 @@ std::vector<std::string_view> keys_between(const conf::Group& running, const con
     compare(&Group::mac, "mac");
     compare(&Group::checksum, "checksum");
     compare(&Group::is_strict, "strict");
+    compare(&Group::checks_gateway, "gateway_check");
     compare(&Group::peers, "peers");
     return keys;
 }

@@ -147,6 +147,9 @@ void Control::begin_with(const PlanRegion& region) {
     }
     const plan::TableKey own = planner_.key();
     planner_.read_back(*plan);
+    for (const tables::PlanGroup& group : plan->groups) {
+        if (group.gateway == tables::GatewayState::kSilent) silent_ports_.insert(group.port);
+    }
     spdlog::info("continuing with the tables of a control process before this one");
     if (planner_.key() == own) return;
     const Status saved = save_hash_key(config_.control.state_dir, planner_.key());
@@ -220,13 +223,25 @@ void Control::add_to_twin(const tables::PortInfo& info, int ifindex, const conf:
 }
 
 void Control::watch_neighbours() {
-    std::set<NeighbourWatch::Wanted> wanted;
-    for (const auto& [port, address] : planner_.neighbours()) {
-        const auto netdev = std::ranges::find(port_of_netdev_, port,
-                                              [](const auto& entry) { return entry.second; });
-        if (netdev != port_of_netdev_.end()) wanted.emplace(netdev->first, address);
+    const auto at_netdevs = [&](const std::vector<plan::Neighbour>& neighbours) {
+        std::set<NeighbourWatch::Wanted> found;
+        for (const auto& [port, address] : neighbours) {
+            const auto netdev = std::ranges::find(port_of_netdev_, port,
+                                                  [](const auto& entry) { return entry.second; });
+            if (netdev != port_of_netdev_.end()) found.emplace(netdev->first, address);
+        }
+        return found;
+    };
+    const std::set<NeighbourWatch::Wanted> asked = at_netdevs(planner_.gateways());
+    const Instant now = Instant::clock::now();
+    gateways_.follow(asked);
+    for (const NeighbourWatch::Wanted& gateway : asked) {
+        if (!silent_ports_.contains(port_of_netdev_.at(gateway.first))) continue;
+        gateways_.heard(gateway, false, now - plan::Gateways::kSettling);
     }
-    neighbours_->watch(std::move(wanted));
+    silent_ports_.clear();
+    neighbours_->watch(at_netdevs(planner_.neighbours()), asked);
+    look_at_gateways(now);
     for (const health::Identity& backend : planner_.unreachable()) {
         spdlog::warn("{} is on no port's network, and there is no gateway", name_of(backend));
     }
@@ -243,14 +258,24 @@ void Control::on_health(const health::Change& change) {
     planner_.set_health(change.backend, state_of(change.transition.to));
     if (change.transition.from == health::Health::kUp &&
         change.transition.to == health::Health::kDown) {
-        self_suspicion_.on_fall(change.backend, Instant::clock::now());
+        const conf::Pool* pool = pool_of(change.backend);
+        if (pool != nullptr) {
+            self_suspicion_.on_fall(change.backend, plan::apart_max(pool->check),
+                                    Instant::clock::now());
+        }
     }
     request_publish();
 }
 
-std::chrono::milliseconds Control::slow_start_of(const health::Identity& backend) const {
+/// nullptr: it is not configured any more.
+const conf::Pool* Control::pool_of(const health::Identity& backend) const {
     const auto pool = std::ranges::find(config_.pools, backend.pool, &conf::Pool::name);
-    return pool == config_.pools.end() ? std::chrono::milliseconds(0) : pool->slow_start;
+    return pool == config_.pools.end() ? nullptr : &*pool;
+}
+
+std::chrono::milliseconds Control::slow_start_of(const health::Identity& backend) const {
+    const conf::Pool* pool = pool_of(backend);
+    return pool == nullptr ? std::chrono::milliseconds(0) : pool->slow_start;
 }
 
 /// Every kSlowStartStep each of them gets what its time up so far has earned it.
@@ -272,10 +297,33 @@ void Control::continue_slow_starts(Instant now) {
 void Control::on_neighbour(const KernelNeighbour& neighbour) {
     const auto port = port_of_netdev_.find(neighbour.ifindex);
     if (port == port_of_netdev_.end()) return;
-    if (!planner_.set_mac({port->second, neighbour.address}, neighbour.mac)) return;
+    if (neighbour.reach != KernelNeighbour::Reach::kUnknown) {
+        gateways_.heard({neighbour.ifindex, neighbour.address},
+                        neighbour.reach == KernelNeighbour::Reach::kAnswers, Instant::clock::now());
+    }
+    if (!neighbour.mac) return;
+    if (!planner_.set_mac({port->second, neighbour.address}, *neighbour.mac)) return;
     spdlog::info("neighbour {} has MAC {:02x}", neighbour.address.str(),
-                 fmt::join(neighbour.mac, ":"));
+                 fmt::join(*neighbour.mac, ":"));
     request_publish();
+}
+
+void Control::look_at_gateways(Instant now) {
+    using tables::GatewayState;
+    for (const plan::Gateways::Change& change : gateways_.changes(now)) {
+        const auto& [netdev, address] = change.gateway;
+        const auto port = port_of_netdev_.find(netdev);
+        if (port == port_of_netdev_.end()) continue;
+        const plan::Neighbour gateway{port->second, address};
+        if (!planner_.set_gateway(gateway, change.state)) continue;
+        request_publish();
+        if (change.state == GatewayState::kSilent) {
+            spdlog::error("gateway {} does not answer: group {} gives way to who reaches its own",
+                          address.str(), fmt::join(planner_.followers(gateway), ", group "));
+        } else if (change.before == GatewayState::kSilent) {
+            spdlog::info("gateway {} answers again", address.str());
+        }
+    }
 }
 
 /// All that happens in one turn of the loop becomes one plan.
@@ -339,6 +387,8 @@ void Control::keep_house() {
             dataplane_is_stalled_ = is_stalled;
         }
         continue_slow_starts(Instant::clock::now());
+        look_at_gateways(Instant::clock::now());
+        if (!self_suspicion_.is_idle()) judge_self(Instant::clock::now());
         publish();
         watch_drains();
         keep_house();

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -17,6 +18,7 @@
 #include "control/dataplane_link.h"
 #include "control/neighbour.h"
 #include "control/peer_watch.h"
+#include "control/plan/gateways.h"
 #include "control/plan/planner.h"
 #include "control/plan/self_suspicion.h"
 #include "dataplane/base/result.h"
@@ -56,11 +58,13 @@ class Control {
     void watch_neighbours();
     void on_health(const health::Change& change);
     void on_neighbour(const KernelNeighbour& neighbour);
+    void look_at_gateways(Instant now);
     void request_publish();
     void publish();
     [[nodiscard]] bool awaits_first_results(Instant now) const;
     void keep_house();
     void watch_drains();
+    [[nodiscard]] const conf::Pool* pool_of(const health::Identity& backend) const;
     [[nodiscard]] std::chrono::milliseconds slow_start_of(const health::Identity& backend) const;
     void continue_slow_starts(Instant now);
 
@@ -89,6 +93,8 @@ class Control {
     PeerWatch peer_;
     plan::SelfSuspicion self_suspicion_;
     admin::Server admin_;
+    plan::Gateways gateways_;
+    std::set<std::uint8_t> silent_ports_;              ///< by a control process before this one
     std::map<int, std::uint8_t> port_of_netdev_;       ///< by the netdev's index
     bool has_begun_ = false;                           ///< the first dataplane has come
     std::optional<Instant> cold_since_;                ///< nothing was ever published, nor is yet

@@ -1,5 +1,6 @@
 #include "control/neighbour.h"
 
+#include <algorithm>
 #include <chrono>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -42,9 +43,13 @@ void NeighbourWatch::stop() {
     timer_.cancel();
 }
 
-void NeighbourWatch::watch(std::set<Wanted> wanted) {
-    if (wanted == wanted_) return;
+void NeighbourWatch::watch(std::set<Wanted> wanted, const std::set<Wanted>& asked) {
+    const bool is_same_asked =
+        std::ranges::equal(asked_, asked, {}, [](const auto& each) { return each.first; });
+    if (wanted == wanted_ && is_same_asked) return;
     wanted_ = std::move(wanted);
+    std::erase_if(asked_, [&](const auto& each) { return !asked.contains(each.first); });
+    for (const Wanted& neighbour : asked) asked_.try_emplace(neighbour);
     std::erase_if(known_, [&](const Wanted& neighbour) { return !wanted_.contains(neighbour); });
     tell_all();
     for (const Wanted& neighbour : wanted_) {
@@ -71,8 +76,10 @@ void NeighbourWatch::on_events() {
 void NeighbourWatch::learn(const KernelNeighbour& neighbour) {
     const Wanted key{neighbour.ifindex, neighbour.address};
     if (!wanted_.contains(key)) return;
-    known_.insert(key);
-    observer_.learned(neighbour);
+    const auto asked = asked_.find(key);
+    if (asked != asked_.end()) asked->second = neighbour;
+    if (neighbour.mac) known_.insert(key);
+    if (neighbour.mac || asked != asked_.end()) observer_.learned(neighbour);
 }
 
 void NeighbourWatch::tell_all() {
@@ -87,12 +94,24 @@ void NeighbourWatch::tell_all() {
 void NeighbourWatch::refresh() {
     const bool is_everybodys_turn = ++ticks_ % kRefreshTicks == 0;
     for (const Wanted& neighbour : wanted_) {
-        if (is_everybodys_turn || !known_.contains(neighbour)) resolve(neighbour);
+        const auto asked = asked_.find(neighbour);
+        if (asked != asked_.end()) {
+            ask(neighbour, asked->second);
+        } else if (is_everybodys_turn || !known_.contains(neighbour)) {
+            resolve(neighbour);
+        }
     }
     timer_.expires_after(kTick);
     timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) refresh();
     });
+}
+
+/// One that the kernel is asking already, or has forgotten meanwhile, is asked for as others are.
+void NeighbourWatch::ask(const Wanted& neighbour, const KernelNeighbour& known) {
+    if (known.is_fixed) return;
+    if (known.mac && netlink_.probe(neighbour.first, neighbour.second)) return;
+    resolve(neighbour);
 }
 
 void NeighbourWatch::resolve(const Wanted& neighbour) {

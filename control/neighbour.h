@@ -1,8 +1,11 @@
 // Keeps the kernel's neighbour table filled with those that backends are reached over, and says
-// which MACs it holds. The kernel asks (ARP, neighbour discovery); we only make it ask.
+// which MACs it holds, and of some whether they answer. The kernel asks (ARP, neighbour discovery);
+// we only make it ask.
 #pragma once
 
 #include <functional>
+#include <map>
+#include <memory>
 #include <set>
 #include <utility>
 #include <vector>
@@ -31,9 +34,9 @@ class NeighbourWatch {
 
     using Wanted = std::pair<int, IpAddress>;  ///< netdev index and address
 
-    /// From now on exactly these are kept. What the kernel knows of them already is told from
-    /// within this call.
-    void watch(std::set<Wanted> wanted);
+    /// From now on exactly these are kept; those `asked`, some of them, are asked every second.
+    /// What the kernel knows of them already is told from within this call.
+    void watch(std::set<Wanted> wanted, const std::set<Wanted>& asked);
     void stop();
 
     [[nodiscard]] Netlink& netlink() { return netlink_; }
@@ -47,6 +50,7 @@ class NeighbourWatch {
     void tell_all();
     void refresh();
     void resolve(const Wanted& neighbour);
+    void ask(const Wanted& neighbour, const KernelNeighbour& known);
 
     boost::asio::posix::stream_descriptor readable_;
     boost::asio::steady_timer timer_;
@@ -54,7 +58,8 @@ class NeighbourWatch {
     Netlink netlink_;
     NetlinkMonitor monitor_;
     std::set<Wanted> wanted_;
-    std::set<Wanted> known_;  ///< those of wanted_ that have a MAC
+    std::set<Wanted> known_;                   ///< those of wanted_ that have a MAC
+    std::map<Wanted, KernelNeighbour> asked_;  ///< likewise, as the kernel has said last
     unsigned ticks_ = 0;
     bool has_complained_ = false;
 };

@@ -60,19 +60,25 @@ Attributes<kMax> attributes_of(const nlmsghdr& message, std::size_t offset) {
 std::optional<KernelNeighbour> neighbour_in(const nlmsghdr& message) {
     if (message.nlmsg_type != RTM_NEWNEIGH) return std::nullopt;
     const auto* header = static_cast<const ndmsg*>(mnl_nlmsg_get_payload(&message));
-    constexpr unsigned kValid =
-        NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
+    constexpr unsigned kFixed = NUD_PERMANENT | NUD_NOARP;
+    constexpr unsigned kValid = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | kFixed;
     const auto attributes = attributes_of<NDA_LLADDR>(message, sizeof(ndmsg));
     const nlattr* destination = attributes[NDA_DST];
     const nlattr* mac = attributes[NDA_LLADDR];
-    if ((header->ndm_state & kValid) == 0 || destination == nullptr || mac == nullptr ||
-        mnl_attr_get_payload_len(mac) != sizeof(Mac)) {
-        return std::nullopt;
-    }
+    if (destination == nullptr) return std::nullopt;
     const std::optional<IpAddress> address = address_in(destination);
     if (!address) return std::nullopt;
     KernelNeighbour neighbour{.ifindex = header->ndm_ifindex, .address = *address};
-    std::memcpy(neighbour.mac.data(), mnl_attr_get_payload(mac), sizeof(Mac));
+    neighbour.is_fixed = (header->ndm_state & kFixed) != 0;
+    if ((header->ndm_state & (NUD_REACHABLE | kFixed)) != 0) {
+        neighbour.reach = KernelNeighbour::Reach::kAnswers;
+    } else if ((header->ndm_state & NUD_FAILED) != 0) {
+        neighbour.reach = KernelNeighbour::Reach::kSilent;
+    }
+    if ((header->ndm_state & kValid) != 0 && mac != nullptr &&
+        mnl_attr_get_payload_len(mac) == sizeof(Mac)) {
+        std::memcpy(neighbour.mac.emplace().data(), mnl_attr_get_payload(mac), sizeof(Mac));
+    }
     return neighbour;
 }
 
@@ -175,13 +181,23 @@ Result<std::vector<KernelNeighbour>> Netlink::neighbours() {
 
 // What `ip neigh replace ADDRESS dev NETDEV use` does.
 Status Netlink::resolve(int ifindex, const IpAddress& address) {
+    return enter(ifindex, address, NLM_F_CREATE, NUD_NONE, NTF_USE);
+}
+
+// What `ip neigh change ADDRESS dev NETDEV nud probe` does.
+Status Netlink::probe(int ifindex, const IpAddress& address) {
+    return enter(ifindex, address, NLM_F_REPLACE, NUD_PROBE, 0);
+}
+
+Status Netlink::enter(int ifindex, const IpAddress& address, int how, std::uint16_t state,
+                      std::uint8_t flags) {
     Request buffer;
-    nlmsghdr* request = new_request(buffer, RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE);
+    nlmsghdr* request = new_request(buffer, RTM_NEWNEIGH, NLM_F_ACK | how);
     auto& header = put_header<ndmsg>(request);
     header.ndm_family = static_cast<std::uint8_t>(family_of(address));
     header.ndm_ifindex = ifindex;
-    header.ndm_state = NUD_NONE;
-    header.ndm_flags = NTF_USE;
+    header.ndm_state = state;
+    header.ndm_flags = flags;
     put_address(request, NDA_DST, address);
     return ask(request, [](const nlmsghdr&) {});
 }

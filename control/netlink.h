@@ -19,11 +19,18 @@ struct nlmsghdr;
 
 namespace tandem {
 
-/// An entry of the kernel's neighbour table with a MAC that is, or was lately, valid.
+/// An entry of the kernel's neighbour table.
 struct KernelNeighbour {
+    enum class Reach : std::uint8_t {
+        kUnknown,  ///< it may be that nobody has asked for long
+        kAnswers,  ///< or is not to be asked: somebody has set its MAC
+        kSilent,   ///< it was asked, and did not answer
+    };
     int ifindex = 0;
     IpAddress address;
-    Mac mac{};
+    std::optional<Mac> mac{};  ///< that is, or was lately, valid
+    Reach reach = Reach::kUnknown;
+    bool is_fixed = false;  ///< never to be asked
 };
 
 class Netlink {
@@ -36,6 +43,9 @@ class Netlink {
 
     /// Has the kernel find out (again) who has an address: as if it had a packet for it.
     Status resolve(int ifindex, const IpAddress& address);
+    /// Has the kernel ask one whose MAC it knows whether it is still there: it asks three times in
+    /// as many seconds before it gives up. Errors: it does not know it.
+    Status probe(int ifindex, const IpAddress& address);
     /// No error if the netdev has it.
     Status add_address(int ifindex, const Prefix& address);
     /// A default route that leaves every other default route its precedence.
@@ -46,6 +56,8 @@ class Netlink {
         void operator()(mnl_socket* socket) const;
     };
     explicit Netlink(mnl_socket* socket) : socket_(socket) {}
+    Status enter(int ifindex, const IpAddress& address, int how, std::uint16_t state,
+                 std::uint8_t flags);
     Status ask(nlmsghdr* request, const std::function<void(const nlmsghdr&)>& each);
 
     std::unique_ptr<mnl_socket, Close> socket_;

@@ -88,7 +88,11 @@ void PairedTables::follow_groups(const tables::PlanView& plan) {
     }
     behind_.clear();
     for (std::size_t i = 0; i < plan.groups.size(); ++i) {
-        Behind behind{tables::name_id(tables::read_once(plan.groups[i]).name), {}, true};
+        const tables::PlanGroup group = tables::read_once(plan.groups[i]);
+        Behind behind{tables::name_id(group.name),
+                      std::chrono::milliseconds(group.checks_apart_ms),
+                      {},
+                      true};
         for (const tables::PlanVip& shared : plan.vips) {
             const tables::PlanVip vip = tables::read_once(shared);
             if (vip.group != i || vip.pool >= of_pool.size()) continue;
@@ -100,18 +104,30 @@ void PairedTables::follow_groups(const tables::PlanView& plan) {
     }
 }
 
-std::vector<std::uint64_t> PairedTables::empty_groups() const {
+/// While all is told anew, as after every change of a role, the verdicts of before hold on.
+bool PairedTables::knows_verdicts() {
+    knows_verdicts_ =
+        replication_->is_caught_up() || (knows_verdicts_ && replication_->hears_peer());
+    return knows_verdicts_;
+}
+
+std::vector<std::uint64_t> PairedTables::empty_groups(Instant now) {
     std::vector<std::uint64_t> empty;
-    const std::span<const tables::HealthState> peers = replication_->follower().verdicts();
-    if (!replication_->is_caught_up()) return empty;
+    std::map<std::uint64_t, Instant> since;
+    const std::span<const tables::HealthState> peers = knows_verdicts()
+                                                           ? replication_->follower().verdicts()
+                                                           : std::span<const tables::HealthState>{};
     for (const Behind& behind : behind_) {
         const auto is_up_there = [&](tables::BackendIndex backend) {
             return backend < peers.size() && peers[backend] == tables::HealthState::kUp;
         };
-        if (behind.is_empty && std::ranges::any_of(behind.backends, is_up_there)) {
-            empty.push_back(behind.group);
-        }
+        if (!behind.is_empty || std::ranges::none_of(behind.backends, is_up_there)) continue;
+        const auto before = empty_since_.find(behind.group);
+        const Instant begin = before == empty_since_.end() ? now : before->second;
+        since.emplace(behind.group, begin);
+        if (now - begin >= behind.checks_apart) empty.push_back(behind.group);
     }
+    empty_since_ = std::move(since);
     return empty;
 }
 
@@ -155,7 +171,7 @@ void PairedTables::note_key(const pair::OfferedKey& offered, bool peer_answers) 
 void PairedTables::show_views() {
     tables::PeerViews& views = fixed_->peer_views;
     const pair::Follower& follower = replication_->follower();
-    const bool are_known = replication_->is_caught_up();
+    const bool are_known = knows_verdicts();
     const bool is_new = follower.verdict_revision() != shown_;
     if (!is_new && are_known == are_known_ && !key_is_new_) return;
     if (is_new) {

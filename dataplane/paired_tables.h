@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -46,8 +47,8 @@ class PairedTables {
     [[nodiscard]] bool answers() const { return replication_->answers(); }
 
     /// Groups (tables::name_id) whose VIPs have nobody to serve here by this instance's checks, and
-    /// somebody by the peer's.
-    [[nodiscard]] std::vector<std::uint64_t> empty_groups() const;
+    /// somebody by the peer's, for longer than these may be late. Often.
+    std::vector<std::uint64_t> empty_groups(Instant now);
     [[nodiscard]] pair::Replication& replication() { return *replication_; }
     [[nodiscard]] std::size_t peers_flows() const { return peer_flows_.count(); }
     [[nodiscard]] std::uint32_t peers_flows_of(tables::BackendIndex backend) const;
@@ -61,11 +62,13 @@ class PairedTables {
 
     struct Behind {
         std::uint64_t group;
+        Duration checks_apart;
         std::vector<tables::BackendIndex> backends;  ///< of its VIPs' pools
         bool is_empty;                               ///< none of them is up here
     };
 
     void follow_groups(const tables::PlanView& plan);
+    bool knows_verdicts();
     void show_views();
 
     tables::FlowMemory* flows_;
@@ -75,9 +78,11 @@ class PairedTables {
     std::optional<pair::Replication> replication_;
     std::vector<Share> shares_;
     std::vector<Behind> behind_;
+    std::map<std::uint64_t, Instant> empty_since_;  ///< here alone, by group
     pair::OfferedKey key_;
     std::uint64_t shown_ = 0;  ///< revision of the verdicts
-    bool are_known_ = false;
+    bool knows_verdicts_ = false;
+    bool are_known_ = false;  ///< as control has been told
     bool key_is_new_ = false;
 };
 

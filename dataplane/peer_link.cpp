@@ -220,15 +220,47 @@ void PeerLink::believe(Path& path, std::span<const std::uint8_t> datagram, Insta
         spdlog::info("peer: alive at {}, its configuration has revision {}", path.peer.str(),
                      message->config_revision);
     }
-    take(*message, std::exchange(is_new_life_, false), now, tables);
+    const bool is_new = std::exchange(is_new_life_, false);
+    suit(*message, is_new, path, tables);
+    take(*message, now, tables);
     state_->is_alive.store(true, std::memory_order_relaxed);
 }
 
-void PeerLink::take(const pair::Message& message, bool is_new, Instant now, PairedTables& tables) {
+/// One that does not suit is heard all the same, so that it is known to live; the roles of both go
+/// by their advertisements, as if there were no channel.
+void PeerLink::suit(const pair::Message& message, bool is_new, const Path& path,
+                    PairedTables& tables) {
+    common_ = pair::common(pair::kOurFeatures, message.features.value_or(pair::kFeaturesBefore));
+    if (!common_.suits()) tables::add(state_->unsuited, 1);
+    if (is_new) trouble_.clear();
+    std::string trouble = pair::trouble_of(common_);
+    if (trouble != trouble_ && !trouble.empty()) {
+        spdlog::error("peer: {} is refused, and nothing but who is active is shared with it: {}",
+                      path.peer.str(), trouble);
+    }
+    trouble_ = std::move(trouble);
+    const bool was_followed = std::exchange(is_followed_, can(pair::kStreams));
+    if (is_followed_ && (!was_followed || is_new)) {
+        tables.replication().peer_appears(is_new, coarse_now());
+    } else if (!is_followed_ && was_followed) {
+        tables.replication().peer_is_lost(coarse_now());
+    }
+}
+
+void PeerLink::take(const pair::Message& message, Instant now, PairedTables& tables) {
+    if (is_followed_) take_told(message, now, tables);
+    if (common_.suits() && message.hash_key) tables.note_key(*message.hash_key, message.answers);
+    if (can(pair::kHandsOff)) {
+        if (message.ask && asked_.size() < kAsksAtOnce) asked_.push_back(*message.ask);
+        if (message.answer && answered_.size() < kAsksAtOnce) answered_.push_back(*message.answer);
+    }
+    heard_ = message;
+    heard_->batch.reset();
+}
+
+void PeerLink::take_told(const pair::Message& message, Instant now, PairedTables& tables) {
     pair::Replication& replication = tables.replication();
-    if (!heard_ || is_new) replication.peer_appears(is_new, coarse_now());
     replication.peer_has_key(message.hash_key_id);
-    if (message.hash_key) tables.note_key(*message.hash_key, message.answers);
     if (message.acknowledgement) replication.take(*message.acknowledgement, now);
     if (message.acknowledgement && message.wants_telling) {
         replication.take_request(message.acknowledgement->epoch);
@@ -237,10 +269,6 @@ void PeerLink::take(const pair::Message& message, bool is_new, Instant now, Pair
         replication.take(*message.batch, coarse_now());
         owes_acknowledgement_ = true;
     }
-    if (message.ask && asked_.size() < kAsksAtOnce) asked_.push_back(*message.ask);
-    if (message.answer && answered_.size() < kAsksAtOnce) answered_.push_back(*message.answer);
-    heard_ = message;
-    heard_->batch.reset();
 }
 
 /// What one of the two asks the other, of handing groups off.
@@ -248,7 +276,7 @@ void PeerLink::converse(Instant now, pair::Handoff& handoff) {
     for (const pair::Answer& answer : std::exchange(answered_, {})) handoff.on_answer(answer, now);
     for (const pair::Ask& ask : std::exchange(asked_, {}))
         answer_ = handoff.on_ask(ask, peer(), now);
-    ask_ = handoff.next_ask(now);
+    if (can(pair::kHandsOff)) ask_ = handoff.next_ask(now);
 }
 
 void PeerLink::judge(Instant now, PairedTables& tables) {
@@ -258,7 +286,8 @@ void PeerLink::judge(Instant now, PairedTables& tables) {
     if (!heard_ || !suspicion_.is_dead(now)) return;
     spdlog::warn("peer: not heard for {} ms: taken for dead", settings_.dead_after.count());
     heard_.reset();
-    tables.replication().peer_is_lost(coarse_now());
+    common_ = {};
+    if (std::exchange(is_followed_, false)) tables.replication().peer_is_lost(coarse_now());
     differs_since_.reset();
     difference_is_said_ = false;
     tables::add(state_->deaths, 1);
@@ -304,6 +333,7 @@ pair::Message PeerLink::heartbeat(const pair::Message& own, PairedTables& tables
     pair::Message message = own;
     message.interval_us = static_cast<std::uint32_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(settings_.interval).count());
+    message.features = pair::kOurFeatures;
     message.is_fit = true;
     message.is_caught_up = tables.replication().is_caught_up();
     message.has_told_all = tables.replication().has_told_all();

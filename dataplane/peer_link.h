@@ -29,7 +29,8 @@ class PeerLink {
     void step(Instant now, const pair::Message& own, bool is_fit, PairedTables& tables,
               pair::Handoff& handoff);
     [[nodiscard]] pair::Handoff::Peer peer() const {
-        return {.is_alive = heard_.has_value(), .is_caught_up = heard_ && heard_->is_caught_up};
+        return {.is_alive = heard_.has_value(),
+                .is_caught_up = heard_ && heard_->is_caught_up && can(pair::kHandsOff)};
     }
     /// The peer has been heard just now, has the same tables, and has told all that it has to.
     [[nodiscard]] bool is_in_step(PairedTables& tables, Instant now) const;
@@ -54,7 +55,10 @@ class PeerLink {
     void hear(Path& path, Instant now, PairedTables& tables);
     void believe(Path& path, std::span<const std::uint8_t> datagram, Instant at, Instant now,
                  PairedTables& tables);
-    void take(const pair::Message& message, bool is_new, Instant now, PairedTables& tables);
+    void take(const pair::Message& message, Instant now, PairedTables& tables);
+    void take_told(const pair::Message& message, Instant now, PairedTables& tables);
+    [[nodiscard]] bool can(pair::Feature feature) const { return (common_.usable & feature) != 0; }
+    void suit(const pair::Message& message, bool is_new, const Path& path, PairedTables& tables);
     void converse(Instant now, pair::Handoff& handoff);
     void judge(Instant now, PairedTables& tables);
     void compare(const pair::Message& own, Instant now);
@@ -80,6 +84,9 @@ class PeerLink {
     std::size_t next_pool_ = 0;  ///< whose digest is said next
     std::size_t best_path_ = 0;  ///< that the peer was heard on last
     bool is_new_life_ = false;   ///< of the peer: nothing has been taken from it
+    pair::Common common_{};      ///< what it and this instance can do
+    std::string trouble_;        ///< why that is nothing; said already
+    bool is_followed_ = false;   ///< what it tells is taken, and it is told
     bool owes_acknowledgement_ = false;
     std::vector<pair::Ask> asked_;        ///< by the peer
     std::vector<pair::Answer> answered_;  ///< likewise

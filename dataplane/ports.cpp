@@ -78,11 +78,6 @@ bool keeps_netdev(conf::Driver driver) {
     return driver == conf::Driver::kAfPacket || driver == conf::Driver::kAfXdp;
 }
 
-bool has_no_kernel(conf::Driver driver) {
-    return driver == conf::Driver::kPcap || driver == conf::Driver::kNull ||
-           driver == conf::Driver::kRing;
-}
-
 }  // namespace
 
 Result<OpenPorts> OpenPorts::open(const conf::Config& config, std::uint16_t workers,
@@ -155,7 +150,7 @@ Status OpenPorts::open_one(const conf::Port& config, std::uint16_t workers) {
 
 Status OpenPorts::open_kernel_path(const conf::Port& config, pipeline::Port& port,
                                    tables::PortInfo& info) {
-    if (has_no_kernel(config.driver)) return Nothing{};
+    if (!conf::has_kernel(config.driver)) return Nothing{};
     if (keeps_netdev(config.driver)) {
         port.kernel_path = KernelPath::kNetdev;
         return open_netdev_path(config, info);

@@ -86,6 +86,7 @@ int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answ
     put("sent", state.sent);
     put("heard", state.heard);
     put("refused", state.refused);
+    put("unsuited", state.unsuited);
     put("deaths", state.deaths);
     put("syncing", state.is_syncing ? 1 : 0);
     put("caught_up", state.is_caught_up ? 1 : 0);

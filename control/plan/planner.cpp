@@ -154,7 +154,8 @@ bool Planner::set_mac(const Neighbour& neighbour, const Mac& mac) {
 }
 
 std::vector<Neighbour> Planner::neighbours() const {
-    std::set<Neighbour> found;
+    const std::vector<Neighbour> followed = gateways();
+    std::set<Neighbour> found(followed.begin(), followed.end());
     for (const auto& [identity, backend] : backends_) {
         const std::optional<NextHop> hop = next_hop_to(identity.address, ports_);
         if (hop) found.emplace(hop->port, hop->neighbour);

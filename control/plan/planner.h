@@ -34,6 +34,10 @@ struct PlanContent {
     std::vector<tables::PlanGroup> groups;
 };
 
+/// Of two instances that check a backend one notices at most so much later than the other one what
+/// has become of it, and knows that of the other one.
+[[nodiscard]] std::chrono::milliseconds apart_max(const conf::Check& check);
+
 /// What one pool's table did in make().
 struct Moved {
     std::string pool;
@@ -92,8 +96,15 @@ class Planner {
     /// to come is for the health check to judge.
     bool set_mac(const Neighbour& neighbour, const Mac& mac);
 
-    /// Every neighbour that a backend, or another instance, is reached over.
+    /// Of one of gateways(), which answers until something else is said. True if that was new.
+    bool set_gateway(const Neighbour& gateway, tables::GatewayState state);
+
+    /// Every neighbour that a backend, or another instance, is reached over, and gateways().
     [[nodiscard]] std::vector<Neighbour> neighbours() const;
+    /// Those that groups follow.
+    [[nodiscard]] std::vector<Neighbour> gateways() const;
+    /// The groups that follow this one.
+    [[nodiscard]] std::vector<std::string> followers(const Neighbour& gateway) const;
     /// Backends without a port that leads to them.
     [[nodiscard]] std::vector<health::Identity> unreachable() const;
     /// Groups with IPv4 VIPs whose port has no IPv4 address to advertise them from.
@@ -139,6 +150,7 @@ class Planner {
                    std::vector<Moved>& moved);
     void add_vips(PlanContent& content) const;
     void add_groups(PlanContent& content) const;
+    [[nodiscard]] std::vector<Neighbour> gateways_of(const conf::Group& group) const;
     [[nodiscard]] std::optional<Neighbour> way_to_peer(const conf::Group& group,
                                                        const IpAddress& peer) const;
     [[nodiscard]] std::vector<std::uint16_t> weights() const;
@@ -154,6 +166,7 @@ class Planner {
     std::map<std::string, SlotTable> tables_;  ///< by pool
     std::vector<PortAddresses> ports_;
     std::map<Neighbour, Mac> macs_;
+    std::map<Neighbour, tables::GatewayState> gateways_;
 };
 
 }  // namespace tandem::plan

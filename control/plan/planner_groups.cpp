@@ -1,5 +1,7 @@
 // The part of the planner that is about VRRP groups.
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "control/plan/planner.h"
 
@@ -14,6 +16,15 @@ IpAddress link_local_of(const Mac& mac) {
 }
 
 }  // namespace
+
+// Probes begin up to an interval apart, and each interval is shorter by a share of its own; of one
+// the last probe is refused, and of the other one it times out.
+std::chrono::milliseconds apart_max(const conf::Check& check) {
+    constexpr std::chrono::milliseconds kUnderWay{100};
+    const std::chrono::milliseconds drift =
+        check.interval * check.jitter_percent * std::max(check.fall, check.rise) / 100;
+    return check.interval + drift + check.timeout + kUnderWay;
+}
 
 std::vector<std::string> Planner::speechless() const {
     std::vector<std::string> found;
@@ -43,6 +54,35 @@ std::optional<Neighbour> Planner::way_to_peer(const conf::Group& group,
     return Neighbour{hop->port, hop->neighbour};
 }
 
+std::vector<Neighbour> Planner::gateways_of(const conf::Group& group) const {
+    std::vector<Neighbour> found;
+    const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
+    if (!group.checks_gateway || port == ports_.end()) return found;
+    for (const IpAddress& gateway : port->gateways) found.emplace_back(port->port, gateway);
+    return found;
+}
+
+std::vector<Neighbour> Planner::gateways() const {
+    std::set<Neighbour> found;
+    for (const conf::Group& group : config_.groups) {
+        for (const Neighbour& gateway : gateways_of(group)) found.insert(gateway);
+    }
+    return {found.begin(), found.end()};
+}
+
+std::vector<std::string> Planner::followers(const Neighbour& gateway) const {
+    std::vector<std::string> found;
+    for (const conf::Group& group : config_.groups) {
+        const std::vector<Neighbour> followed = gateways_of(group);
+        if (std::ranges::find(followed, gateway) != followed.end()) found.push_back(group.name);
+    }
+    return found;
+}
+
+bool Planner::set_gateway(const Neighbour& gateway, tables::GatewayState state) {
+    return std::exchange(gateways_[gateway], state) != state;
+}
+
 /// A group whose port the dataplane does not have is there all the same, without an address to
 /// speak from: its VIPs must not be answered for.
 void Planner::add_groups(PlanContent& content) const {
@@ -64,6 +104,17 @@ void Planner::add_groups(PlanContent& content) const {
             const auto ours = std::ranges::find_if(
                 port->addresses, [](const Prefix& address) { return address.address.is_v4(); });
             if (ours != port->addresses.end()) record.source_v4 = ours->address;
+        }
+        std::chrono::milliseconds apart{0};
+        for (const conf::Vip& vip : config_.vips) {
+            if (vip.group != group.name) continue;
+            const auto pool = std::ranges::find(config_.pools, vip.pool, &conf::Pool::name);
+            apart = std::max(apart, apart_max(pool->check));
+        }
+        record.checks_apart_ms = static_cast<std::uint32_t>(apart.count());
+        for (const Neighbour& gateway : gateways_of(group)) {
+            const auto known = gateways_.find(gateway);
+            if (known != gateways_.end()) record.gateway = std::max(record.gateway, known->second);
         }
         for (const IpAddress& peer : group.peers) {
             if (record.peer_count == record.peers.size()) break;

@@ -12,8 +12,8 @@ bool is_down_here_alone(const SelfSuspicion::Subject& subject) {
 
 }  // namespace
 
-void SelfSuspicion::on_fall(const health::Identity& backend, Instant now) {
-    falls_[backend] = now;
+void SelfSuspicion::on_fall(const health::Identity& backend, Duration patience, Instant now) {
+    falls_[backend] = now + patience;
 }
 
 SelfSuspicion::Outcome SelfSuspicion::judge(const std::string& pool,
@@ -24,7 +24,8 @@ SelfSuspicion::Outcome SelfSuspicion::judge(const std::string& pool,
     for (const Subject& subject : backends) {
         if (!is_down_here_alone(subject)) continue;
         ++alone;
-        if (falls_.contains(subject.backend)) ++alone_at_once;
+        const auto fall = falls_.find(subject.backend);
+        if (fall != falls_.end() && now >= fall->second) ++alone_at_once;
     }
     if (suspicious_.contains(pool)) {
         if (2 * alone > backends.size()) return Outcome::kNothingNew;

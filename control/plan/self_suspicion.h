@@ -31,16 +31,17 @@ class SelfSuspicion {
         kOver,        ///< no more than half are down here alone
     };
 
-    /// A backend that was up here is down.
-    void on_fall(const health::Identity& backend, Instant now);
-    /// Of all backends of one pool.
+    /// A backend that was up here is down. What the peer says of it counts after `patience`: by
+    /// then it has noticed the same, if it is so.
+    void on_fall(const health::Identity& backend, Duration patience, Instant now);
+    /// Of all backends of one pool. Often, for what nobody has said yet may have come of age.
     Outcome judge(const std::string& pool, std::span<const Subject> backends, Instant now);
     /// Whether judge() could have anything to say.
     [[nodiscard]] bool is_idle() const { return falls_.empty() && suspicious_.empty(); }
 
   private:
-    std::map<health::Identity, Instant> falls_;
-    std::set<std::string> suspicious_;  ///< pools
+    std::map<health::Identity, Instant> falls_;  ///< from when on they count
+    std::set<std::string> suspicious_;           ///< pools
 };
 
 }  // namespace tandem::plan

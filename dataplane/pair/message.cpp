@@ -16,6 +16,7 @@ enum Tag : std::uint8_t {
     kHashKey = 5,
     kAsk = 6,
     kAnswer = 7,
+    kFeatures = 8,
 };
 enum HeartbeatFlag : std::uint8_t {
     kFit = 1,
@@ -139,6 +140,13 @@ bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
             message.answer = read;
             return field.is_sound();
         }
+        case kFeatures: {
+            Features read;
+            read.has = field.number<std::uint32_t>();
+            read.needs = field.number<std::uint32_t>();
+            message.features = read;
+            return field.is_sound();
+        }
         case kBatch:
             return read_batch(field, message);
         default:
@@ -153,6 +161,12 @@ std::vector<std::uint8_t> encode(const Message& message) {
     CHECK(message.pools.size() <= kPoolDigestsMax);
     ByteWriter writer;
     write_field(writer, kHeartbeat, [&] { write_heartbeat(writer, message); });
+    if (message.features) {
+        write_field(writer, kFeatures, [&] {
+            writer.number(message.features->has);
+            writer.number(message.features->needs);
+        });
+    }
     if (!message.pools.empty())
         write_field(writer, kPools, [&] { write_pools(writer, message.pools); });
     if (message.acknowledgement) {
@@ -200,7 +214,7 @@ std::optional<Message> decode(std::span<const std::uint8_t> bytes) {
     return message;
 }
 
-static_assert(kPoolDigestsMax * kPoolBytes + 7 * kFieldHeaderBytes + 112 <= kPayloadMax);
-static_assert(kBatchRoom + 7 * kFieldHeaderBytes + 112 <= kPayloadMax);
+static_assert(kPoolDigestsMax * kPoolBytes + 8 * kFieldHeaderBytes + 112 <= kPayloadMax);
+static_assert(kBatchRoom + 8 * kFieldHeaderBytes + 112 <= kPayloadMax);
 
 }  // namespace tandem::pair

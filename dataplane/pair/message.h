@@ -2,8 +2,9 @@
 // the stream if there are any. Pure.
 //
 // A message is a row of fields, each a tag, a length and so many bytes, numbers in network order. A
-// reader steps over tags that it does not know, so that a later release may say more; what an
-// earlier one must not misunderstand needs another version of the envelope.
+// reader steps over tags that it does not know, so that a later release may say more; what both are
+// to understand is a feature (features.h); what an earlier one must not even read needs another
+// version of the envelope.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "dataplane/net/hash.h"
+#include "dataplane/pair/features.h"
 #include "dataplane/pair/stream.h"
 
 namespace tandem::pair {
@@ -79,6 +81,7 @@ struct Message {
     bool answers = false;           ///< for VIPs of some group
     bool has_told_all = false;      ///< the reader has acknowledged all that there is to know
     bool wants_telling = false;     ///< it misses something of the epoch that it acknowledges
+    std::optional<Features> features;  ///< nullopt: of a release before there were any
     /// Some of them, in turn; none beside a batch, there is no room for both.
     std::vector<PoolDigest> pools;
 

@@ -70,10 +70,12 @@ class Replication {
     /// before a planned handoff.
     void want_openings(bool wanted);
 
+    /// The peer lives, and speaks of the same slots.
+    [[nodiscard]] bool hears_peer() const { return is_peer_alive_ && has_same_key(); }
     /// The peer has told all, and nothing of it is missing here; also of what it answers for only
     /// since this instance does not.
     [[nodiscard]] bool is_caught_up() const {
-        return is_peer_alive_ && has_same_key() && follower_.is_caught_up() && awaited_.empty();
+        return hears_peer() && follower_.is_caught_up() && awaited_.empty();
     }
     /// The peer has acknowledged all that there is to tell.
     [[nodiscard]] bool has_told_all() const { return is_telling() && teller_.is_caught_up(); }

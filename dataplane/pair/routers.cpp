@@ -150,7 +150,7 @@ void Routers::configure(Group& group, Router& router, std::vector<IpAddress> vip
     if (!router.vrrp) {
         silence(group, router);
         router.vrrp.emplace(settings);
-        router.vrrp->allow_preemption(may_preempt_);
+        router.vrrp->allow_preemption(may_preempt(group));
         perform(group, router, router.vrrp->start(now), now);
         return;
     }
@@ -177,11 +177,20 @@ bool Routers::is_fit(const Group& group) const {
     return workers_run_ && !group.is_empty && (ports_down_ >> group.record.port & 1U) == 0;
 }
 
+/// Whoever is not sure to reach its gateway takes nothing from another instance, which may be
+/// better off: when the gateway itself is gone, both notice that at about the same time.
+bool Routers::may_preempt(const Group& group) const {
+    return may_preempt_ && group.record.gateway == tables::GatewayState::kAnswers;
+}
+
 void Routers::judge(Group& group, Instant now) {
     std::uint8_t priority = is_fit(group) ? group.record.priority : kPriorityReleased;
-    if (priority != kPriorityReleased && group.yields) priority = kPriorityYielding;
+    const bool gives_way = group.yields || group.record.gateway == tables::GatewayState::kSilent;
+    if (priority != kPriorityReleased && gives_way) priority = kPriorityYielding;
     for (Router& router : group.routers) {
-        if (router.vrrp) perform(group, router, router.vrrp->set_priority(priority, now), now);
+        if (!router.vrrp) continue;
+        router.vrrp->allow_preemption(may_preempt(group));
+        perform(group, router, router.vrrp->set_priority(priority, now), now);
     }
 }
 
@@ -191,7 +200,8 @@ void Routers::judge_all(Instant now) {
 
 void Routers::allow_preemption(bool is_allowed) {
     may_preempt_ = is_allowed;
-    for_each([&](Group& /*group*/, Router& router) { router.vrrp->allow_preemption(is_allowed); });
+    for_each(
+        [&](Group& group, Router& router) { router.vrrp->allow_preemption(may_preempt(group)); });
 }
 
 bool Routers::set_workers_run(bool workers_run, Instant now) {

@@ -127,6 +127,7 @@ class Routers {
     void announce(const Group& group, const Router& router);
     [[nodiscard]] Mac mac_of(const Group& group, const Router& router) const;
     [[nodiscard]] bool is_fit(const Group& group) const;
+    [[nodiscard]] bool may_preempt(const Group& group) const;
     Group* find(std::uint64_t group);
     std::uint8_t free_number() const;
 

@@ -128,7 +128,8 @@ struct alignas(kCacheLineBytes) PeerState {
     std::atomic<std::uint32_t> phi_milli{0};   ///< suspicion, in thousandths
     std::atomic<std::uint64_t> sent{0};        ///< heartbeats
     std::atomic<std::uint64_t> heard{0};
-    std::atomic<std::uint64_t> refused{0};  ///< datagrams that were not believed
+    std::atomic<std::uint64_t> refused{0};   ///< datagrams that were not believed
+    std::atomic<std::uint64_t> unsuited{0};  ///< messages of a release that does not suit this one
     std::atomic<std::uint64_t> deaths{0};
     std::atomic<std::uint64_t> records{0};       ///< sent, repetitions included
     std::atomic<std::uint64_t> sent_bytes{0};    ///< of all datagrams, without IP and UDP headers
@@ -147,7 +148,7 @@ struct alignas(kCacheLineBytes) PeerState {
         is_configured = is_alive = has_same_tables = false;
         is_syncing = is_caught_up = has_told_all = false;
         phi_milli = 0;
-        sent = heard = refused = deaths = 0;
+        sent = heard = refused = unsuited = deaths = 0;
         records = sent_bytes = stream_bytes = tellings = uncommitted = flows = drills =
             drill_gap_us = 0;
     }

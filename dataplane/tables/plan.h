@@ -79,6 +79,13 @@ struct PlanPeer {
 };
 inline constexpr std::size_t kPeersMax = 16;
 
+/// What is known of the gateways that a group follows, of the worst of them.
+enum class GatewayState : std::uint8_t {
+    kAnswers,   ///< or there is none to follow
+    kDoubtful,  ///< nothing is known for sure: this instance takes nothing from another one
+    kSilent,    ///< whoever is better off may have the group
+};
+
 /// VIPs that one of two instances has at a time, and how it says so (VRRPv3).
 struct PlanGroup {
     Name name;
@@ -86,7 +93,8 @@ struct PlanGroup {
     IpAddress source_v6;  ///< link-local; all 0: there is none
     std::uint32_t interval_ms = 1000;
     std::uint32_t preempt_delay_ms = 0;
-    std::uint8_t port = 0;  ///< index into LiveFixed::ports
+    std::uint32_t checks_apart_ms = 0;  ///< the peer's checks may notice so much later what ours do
+    std::uint8_t port = 0;              ///< index into LiveFixed::ports
     std::uint8_t router_id = 0;
     std::uint8_t priority = 100;
     std::uint8_t peer_count = 0;
@@ -94,6 +102,7 @@ struct PlanGroup {
     Flag has_virtual_mac = 1;
     Flag sums_pseudo_header = 1;  ///< of IPv4
     Flag is_strict = 0;           ///< nobody but the active instance forwards
+    GatewayState gateway = GatewayState::kAnswers;
     std::array<PlanPeer, kPeersMax> peers{};
 };
 

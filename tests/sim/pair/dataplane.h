@@ -220,6 +220,7 @@ class Dataplane {
     bool is_new_life_ = false;
     bool is_plan_new_ = false;  ///< there was no step since it came
     bool has_same_tables_ = false;
+    bool knows_verdicts_ = false;
     pair::PreemptionGate gate_;
 };
 

@@ -28,6 +28,8 @@ void Dataplane::step_peer(Instant now) {
     }
     if (is_fit_) speak(now);
     if (replication_->step(coarse(now))) merged_ = 0;
+    knows_verdicts_ =
+        replication_->is_caught_up() || (knows_verdicts_ && replication_->hears_peer());
     is_plan_new_ = false;
     judge_preemption(now);
 }
@@ -126,7 +128,7 @@ void Dataplane::set_plan() {
 
 /// PairedTables::show_views, and PeerWatch.
 std::span<const tables::HealthState> Dataplane::peers_verdicts() const {
-    if (!replication_->is_caught_up()) return {};
+    if (!knows_verdicts_) return {};
     return replication_->follower().verdicts();
 }
 

@@ -57,6 +57,7 @@ TEST(GroupSection, TakesEveryKey) {
         mac = "port"
         checksum = "message"
         strict = true
+        gateway_check = false
         peers = ["fe80::2", "192.0.2.11", "192.0.2.2"])");
     EXPECT_EQ(group.name, "edge");
     EXPECT_EQ(group.port, "wan");
@@ -237,6 +238,59 @@ TEST(GroupSection, TheRestIsWords) {
                        "14:12 group.checksum must be \"message\" or \"pseudo-header\", not "
                        "\"header\"",
                        "15:10 group.strict must be true or false, not 1"}));
+}
+
+/// A group with this key, on a port of af_packet with these lines: line 1 of them is line 3.
+Strings errors_with_gateway(std::string_view port_lines, std::string_view more = "") {
+    return errors_in(
+        std::string("[port.wan]\ndevice = \"eth0\"\n")
+            .append(port_lines)
+            .append("\n")
+            .append(test::kPool)
+            .append(kVip)
+            .append("[[group]]\nrouter_id = 51\nport = \"wan\"\ngateway_check = true\n")
+            .append(more));
+}
+
+TEST(GroupSection, CanFollowTheGatewayOfItsPort) {
+    EXPECT_FALSE(Group{}.checks_gateway);
+    EXPECT_EQ(errors_with_gateway("gateway = \"192.0.2.1\""), Strings{})
+        << "what networks the netdev has is not known";
+    EXPECT_EQ(errors_with_gateway("address = [\"192.0.2.10/24\"]\n"
+                                  "gateway = [\"192.0.2.1\", \"fe80::1\"]"),
+              Strings{});
+    EXPECT_EQ(errors_in(with_group("gateway_check = 1")),
+              Strings{"13:17 group.gateway_check must be true or false, not 1"});
+    EXPECT_EQ(errors_in(with_group("gateway_check = false\npreempt = false")), Strings{});
+}
+
+TEST(GroupSection, CannotFollowAGatewayThatNobodyAsksFor) {
+    EXPECT_EQ(errors_with_gateway(""),
+              Strings{"14:17 group.gateway_check: port \"wan\" has no gateway"});
+    EXPECT_EQ(
+        errors_with_gateway("address = [\"192.0.2.10/24\", \"2001:db8::10/64\"]\n"
+                            "gateway = [\"2001:db8::1\", \"198.51.100.1\"]"),
+        Strings{"15:17 group.gateway_check: the gateway 198.51.100.1 is on no network of port "
+                "\"wan\""});
+    EXPECT_EQ(errors_with_gateway("address = \"192.0.2.10/24\"\ngateway = \"10.0.0.254\"",
+                                  "[port.lan]\ndevice = \"eth1\"\naddress = \"10.0.0.1/24\"\n"),
+              Strings{"15:17 group.gateway_check: the gateway 10.0.0.254 is on no network of port "
+                      "\"wan\", but of port \"lan\""});
+    EXPECT_EQ(errors_in(std::string("[port.wan]\ndevice = \"null:\"\ngateway = \"192.0.2.1\"\n")
+                            .append(test::kPool)
+                            .append(kVip)
+                            .append("[[group]]\nrouter_id = 51\ngateway_check = true\n")),
+              Strings{"13:17 group.gateway_check: nobody asks for the neighbours of port \"wan\": "
+                      "there is no kernel behind it"});
+    EXPECT_EQ(errors_with_gateway("gateway = 5"),
+              Strings{"3:11 port.wan.gateway must be a string such as \"192.0.2.1\", not 5"})
+        << "one error is enough";
+}
+
+TEST(GroupSection, WhoGivesWayMustPreempt) {
+    EXPECT_EQ(errors_with_gateway("gateway = \"192.0.2.1\"", "preempt = false"),
+              Strings{"14:17 group.gateway_check: a group that does not preempt never takes over "
+                      "from one that gives way"});
 }
 
 TEST(GroupSection, PeersAreSingleHosts) {

@@ -85,10 +85,11 @@ TEST(Changes, NameEveryKeyOfAGroup) {
                         .mac = conf::GroupMac::kPort,
                         .checksum = conf::AdvertChecksum::kMessage,
                         .is_strict = true,
+                        .checks_gateway = true,
                         .peers = {*IpAddress::parse("192.0.2.11")}};
     EXPECT_EQ(changes_between(before, wanted),
               Lines{"group core differs in port, router_id, priority, interval, preempt, "
-                    "preempt_delay, mac, checksum, strict, peers"});
+                    "preempt_delay, mac, checksum, strict, gateway_check, peers"});
 }
 
 }  // namespace

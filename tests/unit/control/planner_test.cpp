@@ -338,6 +338,8 @@ TEST_F(PlannerGroups, ArePlannedWithAddressesToSpeakFromAndPeersToSpeakTo) {
     EXPECT_EQ(group.router_id, 51);
     EXPECT_EQ(group.priority, 200);
     EXPECT_EQ(group.interval_ms, 30U);
+    EXPECT_EQ(group.checks_apart_ms, 3700U)
+        << "an interval, three shares of it, a probe's time-out";
     EXPECT_EQ(group.has_virtual_mac, 0);
     EXPECT_EQ(group.is_strict, 1);
     EXPECT_EQ(group.preempts, 1);
@@ -352,6 +354,38 @@ TEST_F(PlannerGroups, ArePlannedWithAddressesToSpeakFromAndPeersToSpeakTo) {
     for (const char* peer : {"10.0.0.2", "10.0.0.3", "fe80::2"}) {
         EXPECT_NE(std::ranges::find(wanted, Neighbour{4, ip(peer)}), wanted.end()) << peer;
     }
+}
+
+TEST_F(PlannerGroups, FollowTheGatewaysOfTheirPort) {
+    using tables::GatewayState;
+    const Neighbour four{4, ip("10.0.0.254")};
+    const Neighbour six{4, ip("fe80::1")};
+    config_.groups.push_back(config_.groups[0]);
+    config_.groups[1].name = "other";
+    config_.groups[0].checks_gateway = true;
+    planner_.set_ports({{.port = 4,
+                         .addresses = {*Prefix::parse("10.0.0.1/24")},
+                         .gateways = {four.second, six.second},
+                         .name = "wan",
+                         .mac = {}}});
+    ASSERT_TRUE(planner_.apply(config_));
+    EXPECT_EQ(planner_.gateways(), (std::vector{four, six}));
+    EXPECT_EQ(planner_.followers(four), std::vector<std::string>{"edge"});
+    const std::vector<Neighbour> wanted = planner_.neighbours();
+    EXPECT_NE(std::ranges::find(wanted, four), wanted.end());
+    EXPECT_NE(std::ranges::find(wanted, six), wanted.end());
+    const auto planned = [&] { return planner_.make().first.groups[0].gateway; };
+    EXPECT_EQ(planned(), GatewayState::kAnswers);
+    EXPECT_TRUE(planner_.set_gateway(four, GatewayState::kDoubtful));
+    EXPECT_FALSE(planner_.set_gateway(four, GatewayState::kDoubtful));
+    EXPECT_EQ(planned(), GatewayState::kDoubtful);
+    EXPECT_TRUE(planner_.set_gateway(six, GatewayState::kSilent));
+    EXPECT_EQ(planned(), GatewayState::kSilent) << "the worst of them counts";
+    EXPECT_EQ(planner_.make().first.groups[1].gateway, GatewayState::kAnswers);
+    config_.groups[0].checks_gateway = false;
+    ASSERT_TRUE(planner_.apply(config_));
+    EXPECT_TRUE(planner_.gateways().empty());
+    EXPECT_EQ(planned(), GatewayState::kAnswers);
 }
 
 TEST_F(PlannerGroups, OfAPortThatIsNotThereHaveNoAddressToSpeakFrom) {

@@ -25,7 +25,7 @@ class SelfSuspicionTest : public testing::Test {
     }
     Outcome fall(std::size_t number, milliseconds after) {
         subjects_[number].ours = HealthState::kDown;
-        suspicion_.on_fall(subjects_[number].backend, kBegin + after);
+        suspicion_.on_fall(subjects_[number].backend, patience_, kBegin + after);
         return judge(after);
     }
     Outcome rise(std::size_t number, milliseconds after) {
@@ -35,6 +35,7 @@ class SelfSuspicionTest : public testing::Test {
     Outcome judge(milliseconds after) { return suspicion_.judge("web", subjects_, kBegin + after); }
 
     std::vector<SelfSuspicion::Subject> subjects_;
+    Duration patience_{};
     SelfSuspicion suspicion_;
 };
 
@@ -99,6 +100,26 @@ TEST_F(SelfSuspicionTest, IsOverWhenThePeerFindsThemDownToo) {
     EXPECT_EQ(fall(1, milliseconds(0)), Outcome::kSuspicious);
     for (SelfSuspicion::Subject& subject : subjects_) subject.peers = HealthState::kDown;
     EXPECT_EQ(judge(milliseconds(400)), Outcome::kOver);
+}
+
+TEST_F(SelfSuspicionTest, WaitsForAsLongAsThePeersChecksMayBeLate) {
+    patience_ = milliseconds(3000);
+    begin_with(3);
+    fall(0, milliseconds(0));
+    fall(1, milliseconds(500));
+    EXPECT_EQ(judge(milliseconds(3499)), Outcome::kNothingNew);
+    EXPECT_FALSE(suspicion_.is_idle());
+    EXPECT_EQ(judge(milliseconds(3500)), Outcome::kSuspicious);
+
+    EXPECT_EQ(rise(0, milliseconds(4000)), Outcome::kOver);
+    rise(1, milliseconds(4000));
+    fall(0, milliseconds(10'000));
+    fall(1, milliseconds(10'000));
+    for (SelfSuspicion::Subject& subject : subjects_) subject.peers = HealthState::kDown;
+    for (int after = 10'000; after <= 20'000; after += 100) {
+        EXPECT_EQ(judge(milliseconds(after)), Outcome::kNothingNew) << "it has noticed the same";
+    }
+    EXPECT_TRUE(suspicion_.is_idle());
 }
 
 TEST_F(SelfSuspicionTest, BelongsToOnePool) {

@@ -14,6 +14,7 @@ using tables::HealthState;
 
 constexpr CoarseTime kPairedSince = 50'000;
 constexpr std::uint32_t kPairedWorkers = 2;
+constexpr Instant kPairedNoon{std::chrono::hours(12)};
 
 /// Two groups, of which the first has VIPs of both families.
 tables::PlanContent paired_plan() {
@@ -25,6 +26,16 @@ tables::PlanContent paired_plan() {
         plan.groups.push_back(group);
     }
     plan.head.hash_key_born_ms = 1234;
+    return plan;
+}
+
+/// All VIPs in the first group, and nobody up behind them.
+tables::PlanContent empty_plan() {
+    tables::PlanContent plan = paired_plan();
+    for (tables::PlanVip& vip : plan.vips) vip.group = 0;
+    for (tables::PlanBackend& backend : plan.backends) {
+        if (backend.health != HealthState::kUnused) backend.health = HealthState::kDown;
+    }
     return plan;
 }
 
@@ -251,23 +262,64 @@ TEST_F(PairedTablesTest, TheKeyOfTheOneThatAnswersAloneHolds) {
 }
 
 TEST_F(PairedTablesTest, AGroupIsEmptyIfNobodyIsUpHereAndSomebodyIsAtThePeer) {
-    tables::PlanContent plan = paired_plan();
-    for (tables::PlanVip& vip : plan.vips) vip.group = 0;
-    for (tables::PlanBackend& backend : plan.backends) {
-        if (backend.health != HealthState::kUnused) backend.health = HealthState::kDown;
-    }
+    tables::PlanContent plan = empty_plan();
     follow(plan);
     peer_appears();
     peer_says({second_backend(9), pair::ToldVerdict{9, HealthState::kUp}});
-    EXPECT_TRUE(paired_.empty_groups().empty()) << "the peer has not told all yet";
+    EXPECT_TRUE(paired_.empty_groups(kPairedNoon).empty()) << "the peer has not told all yet";
     peer_says({pair::AllTold{}});
-    EXPECT_EQ(paired_.empty_groups(), std::vector{tables::name_id(tables::Name("east"))});
+    EXPECT_EQ(paired_.empty_groups(kPairedNoon),
+              std::vector{tables::name_id(tables::Name("east"))});
     peer_says({pair::ToldVerdict{9, HealthState::kDown}});
-    EXPECT_TRUE(paired_.empty_groups().empty()) << "nor has the peer anybody";
+    EXPECT_TRUE(paired_.empty_groups(kPairedNoon).empty()) << "nor has the peer anybody";
     peer_says({pair::ToldVerdict{9, HealthState::kUp}});
     plan.backends[1].health = HealthState::kUp;
     follow(plan);
-    EXPECT_TRUE(paired_.empty_groups().empty()) << "one serves here";
+    EXPECT_TRUE(paired_.empty_groups(kPairedNoon).empty()) << "one serves here";
+}
+
+TEST_F(PairedTablesTest, AGroupIsEmptyOnlyForLongerThanThePeersChecksMayBeLate) {
+    constexpr Duration kApart = std::chrono::milliseconds(500);
+    tables::PlanContent plan = empty_plan();
+    plan.groups[0].checks_apart_ms = 500;
+    follow(plan);
+    peer_appears();
+    peer_says({second_backend(9), pair::ToldVerdict{9, HealthState::kUp}, pair::AllTold{}});
+    EXPECT_TRUE(paired_.empty_groups(kPairedNoon).empty());
+    follow(plan);  // another plan begins nothing anew
+    EXPECT_TRUE(paired_.empty_groups(kPairedNoon + kApart - Duration{1}).empty());
+    EXPECT_EQ(paired_.empty_groups(kPairedNoon + kApart).size(), 1U);
+
+    peer_says({pair::ToldVerdict{9, HealthState::kDown}});
+    EXPECT_TRUE(paired_.empty_groups(kPairedNoon + kApart).empty());
+    peer_says({pair::ToldVerdict{9, HealthState::kUp}});
+    EXPECT_TRUE(paired_.empty_groups(kPairedNoon + kApart).empty()) << "since now only";
+    EXPECT_EQ(paired_.empty_groups(kPairedNoon + 2 * kApart).size(), 1U);
+}
+
+TEST_F(PairedTablesTest, WhatThePeerFindsHoldsWhileItTellsAllAnewAndNotWhenItIsGone) {
+    tables::PlanContent plan = empty_plan();
+    follow(plan);
+    peer_appears();
+    peer_says({second_backend(9), pair::ToldVerdict{9, HealthState::kUp}, pair::AllTold{}});
+    const auto is_known = [&] {
+        paired_.step(kPairedSince);
+        return views().is_known.load();
+    };
+    EXPECT_TRUE(is_known());
+    EXPECT_EQ(shown(2), HealthState::kUp);
+    const pair::Record first_of_all = encode(second_backend(4));
+    replication().take(pair::Batch{.epoch = 2, .first = 0, .records = {first_of_all}},
+                       kPairedSince);
+    ASSERT_FALSE(replication().is_caught_up());
+    EXPECT_TRUE(is_known());
+    EXPECT_EQ(shown(2), HealthState::kUp);
+    EXPECT_EQ(paired_.empty_groups(kPairedNoon).size(), 1U);
+    replication().peer_is_lost(kPairedSince);
+    EXPECT_FALSE(is_known());
+    EXPECT_TRUE(paired_.empty_groups(kPairedNoon).empty());
+    peer_appears();
+    EXPECT_FALSE(is_known());
 }
 
 TEST_F(PairedTablesTest, OffersThePlansKey) {

@@ -21,6 +21,7 @@ Message drawn(std::mt19937_64& random) {
                     .is_caught_up = random() % 2 == 0,
                     .answers = random() % 2 == 0,
                     .has_told_all = random() % 2 == 0,
+                    .features = {},
                     .pools = {},
                     .hash_key = {},
                     .ask = {},
@@ -36,6 +37,10 @@ Message drawn(std::mt19937_64& random) {
         for (std::uint8_t& byte : message.hash_key->key.bytes) {
             byte = static_cast<std::uint8_t>(random());
         }
+    }
+    if (random() % 2 == 0) {
+        message.features = {static_cast<std::uint32_t>(random()),
+                            static_cast<std::uint32_t>(random())};
     }
     if (random() % 2 == 0) {
         message.ask = {static_cast<Ask::Verb>(1 + random() % 3),
@@ -100,11 +105,12 @@ TEST(Message, EveryTruncationIsRefusedOrLacksWholeFields) {
 }
 
 TEST(Message, OfEachFieldEveryTruncationIsRefused) {
-    std::vector<Message> messages(4);
+    std::vector<Message> messages(5);
     messages[0].hash_key = {{.bytes = {1, 2, 3}}, 4};
     messages[1].ask = {Ask::Verb::kTake, 1, 2};
     messages[2].answer = {1, Answer::Outcome::kActive};
     messages[3].batch = {1, 2, {{1, 2, 3}}};
+    messages[4].features = {5, 4};
     const std::size_t heartbeat_bytes = encode(Message{}).size();
     constexpr std::size_t kHeader = 3;
     for (const Message& message : messages) {
@@ -139,6 +145,7 @@ TEST(Message, WhatALaterReleaseAsksAndAnswersIsReadForTheReaderToRefuse) {
 
 TEST(Message, TheLargestOfAllFieldsTogetherFitsOneDatagram) {
     Message message;
+    message.features.emplace();
     message.hash_key.emplace();
     message.ask.emplace();
     message.answer.emplace();

@@ -198,6 +198,98 @@ TEST(Routers, WhoCannotForwardSaysSoAndClaimsNothing) {
     }
 }
 
+/// Two instances that hear each other, the first of the higher priority and active.
+struct Pair {
+    Pair() {
+        high.groups[0].priority = 200;
+        low.groups[0].source_v4 = address("192.0.2.21");
+        high.follow(now);
+        low.follow(now);
+        run(20 * kEvery);
+    }
+    void run(Duration time) {
+        const Instant end = now + time;
+        for (; now < end; now += milliseconds(1)) {
+            deliver(high, low);
+            deliver(low, high);
+            high.step(now);
+            low.step(now);
+        }
+    }
+    void deliver(Instance& from, Instance& to) const {
+        for (const Routers::Frame& frame : from.routers.take_frames()) {
+            to.routers.on_frame(0, frame.bytes, now);
+        }
+    }
+    void finds(Instance& instance, tables::GatewayState state) {
+        instance.groups[0].gateway = state;
+        instance.follow(now);
+        run(20 * kEvery);
+    }
+    /// 2: the first is active, 1: the second, 3: both.
+    [[nodiscard]] int active() const {
+        return (high.roles.is_silent(0, true) ? 0 : 2) + (low.roles.is_silent(0, true) ? 0 : 1);
+    }
+    std::size_t changes() {
+        return high.routers.take_changes().size() + low.routers.take_changes().size();
+    }
+
+    Instant now = kNoon;
+    Instance high;
+    Instance low{kOtherMac};
+};
+
+TEST(Routers, WhoseGatewayIsSilentGivesWayToOneThatReachesIts) {
+    using tables::GatewayState;
+    Pair pair;
+    ASSERT_EQ(pair.active(), 2);
+    pair.finds(pair.high, GatewayState::kDoubtful);
+    EXPECT_EQ(pair.active(), 2);
+    pair.finds(pair.high, GatewayState::kSilent);
+    EXPECT_EQ(pair.active(), 1);
+    pair.finds(pair.high, GatewayState::kDoubtful);
+    EXPECT_EQ(pair.active(), 1) << "nothing is taken back in doubt";
+    pair.finds(pair.high, GatewayState::kAnswers);
+    EXPECT_EQ(pair.active(), 2);
+}
+
+TEST(Routers, WhenNobodyReachesTheGatewayWhoeverIsActiveGoesOn) {
+    using tables::GatewayState;
+    Pair pair;
+    static_cast<void>(pair.changes());
+    for (const GatewayState state :
+         {GatewayState::kDoubtful, GatewayState::kSilent, GatewayState::kDoubtful}) {
+        pair.finds(pair.high, state);
+        pair.finds(pair.low, state);
+        pair.run(200 * kEvery);
+    }
+    pair.finds(pair.low, GatewayState::kAnswers);
+    pair.finds(pair.high, GatewayState::kAnswers);
+    EXPECT_EQ(pair.active(), 2);
+    EXPECT_EQ(pair.changes(), 0U) << "and nobody has taken over meanwhile";
+
+    // If the one that is active is gone altogether, the other one serves, gateway or not.
+    pair.finds(pair.high, GatewayState::kDoubtful);
+    pair.finds(pair.low, GatewayState::kDoubtful);
+    pair.finds(pair.low, GatewayState::kSilent);
+    pair.finds(pair.high, GatewayState::kSilent);
+    pair.high.routers.set_port_up(0, false, pair.now);
+    pair.run(50 * kEvery);
+    EXPECT_EQ(pair.active(), 1);
+    pair.high.routers.set_port_up(0, true, pair.now);
+    pair.run(50 * kEvery);
+    EXPECT_EQ(pair.active(), 1) << "who comes back is no better off";
+}
+
+TEST(Routers, AGroupWhoseGatewayIsSilentFromTheStartIsTakenOnlyIfNobodyElseHasIt) {
+    Instance one;
+    one.groups[0].gateway = tables::GatewayState::kSilent;
+    one.follow(kNoon);
+    one.run(kNoon, 5 * kEvery);
+    EXPECT_FALSE(one.roles.is_silent(0, true));
+    EXPECT_EQ(adverts_in(one.routers.take_frames())[0].priority, 1);
+}
+
 TEST(Routers, AGroupKeepsItsNumberAndItsRoleWhateverBecomesOfOthers) {
     Instance one;
     one.groups = {group("b")};

@@ -143,7 +143,7 @@ TEST_F(Exchange, SomebodyOfAnotherReleaseIsToldSo) {
     hello.layout_version = kLayoutVersion + 1;
     ASSERT_TRUE(send_hello(pair.there.get(), hello, kNoRegions));
     expect_complaint(receive_hello(pair.here.get(), kPatienceMs),
-                     "layout version 8, this one has 7: restart");
+                     "layout version 9, this one has 8: restart");
     hello = {};
     hello.magic ^= 1;
     ASSERT_TRUE(send_hello(pair.there.get(), hello, kNoRegions));

@@ -71,7 +71,7 @@ TEST(Region, RefusesAHeaderThatIsNotItsOwn) {
     const BadHeader cases[] = {
         {"magic", [](RegionHeader& h) { h.magic ^= 1; }, "mark"},
         {"layout", [](RegionHeader& h) { h.layout_version = kLayoutVersion + 1; },
-         "layout version 8, this program has 7"},
+         "layout version 9, this program has 8"},
         {"kind", [](RegionHeader& h) { h.kind = RegionKind::kLive; }, "kind or size"},
         {"size", [](RegionHeader& h) { h.size_bytes += 4096; }, "kind or size"},
         {"fixed size", [](RegionHeader& h) { h.fixed_size_bytes += 8; }, "kind or size"},

@@ -1,0 +1,212 @@
+// The channel over real sockets, to a peer that the test plays: of this release, and of others.
+#include "dataplane/peer_link.h"
+
+#include <arpa/inet.h>
+#include <filesystem>
+#include <fstream>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+#include <sstream>
+#include <sys/socket.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/tables/both_sides.h"
+
+namespace tandem {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::uint32_t kLaterFeature = std::uint32_t{1} << 20U;
+constexpr std::uint64_t kLinkedKeyId = 77;
+
+/// Somebody at 127.0.0.2 with the key.
+class PlayedPeer {
+  public:
+    PlayedPeer()
+        : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+          session_({pair::PeerSecret{}}, pair::BootId{2}, HashKey{{2}}) {
+        sockaddr_in address = at("127.0.0.2", 0);
+        socklen_t size = sizeof(address);
+        auto* raw = reinterpret_cast<sockaddr*>(&address);
+        EXPECT_EQ(::bind(socket_.get(), raw, size), 0);
+        EXPECT_EQ(::getsockname(socket_.get(), raw, &size), 0);
+        port_ = ntohs(address.sin_port);
+        address = at("127.0.0.1", port_);
+        EXPECT_EQ(::connect(socket_.get(), raw, size), 0);
+    }
+    [[nodiscard]] std::uint16_t port() const { return port_; }
+
+    void say(const pair::Message& message) { send(session_.seal(pair::encode(message))); }
+    void hear() {
+        std::array<std::uint8_t, 2048> buffer;
+        for (;;) {
+            const ssize_t length = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+            if (length <= 0) return;
+            const auto opened =
+                session_.open(std::span(buffer).first(static_cast<std::size_t>(length)));
+            const auto* known = std::get_if<pair::Opened>(&opened);
+            if (known == nullptr) continue;
+            if (!known->is_known) send(session_.answer(*known));
+            if (auto message = pair::decode(known->payload)) heard.push_back(std::move(*message));
+        }
+    }
+
+    std::vector<pair::Message> heard;
+
+  private:
+    static sockaddr_in at(const char* host, std::uint16_t port) {
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(port);
+        ::inet_pton(AF_INET, host, &address.sin_addr);
+        return address;
+    }
+    void send(const std::vector<std::uint8_t>& datagram) {
+        ::send(socket_.get(), datagram.data(), datagram.size(), 0);
+    }
+
+    FileDescriptor socket_;
+    std::uint16_t port_ = 0;
+    pair::Session session_;
+};
+
+class PeerLinkTest : public testing::Test {
+  protected:
+    PeerLinkTest() {
+        std::string directory = std::filesystem::temp_directory_path() / "tandem-XXXXXX";
+        EXPECT_NE(::mkdtemp(directory.data()), nullptr);
+        directory_ = directory;
+        log_before_ = spdlog::default_logger();
+        spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+            "", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_)));
+        spdlog::set_level(spdlog::level::info);
+        tables_.begin(slots_, 900);
+        const pair::ToldBackend backend{1, 3, tables::ip("10.0.0.11"), 80};
+        tables_.replication().set_plan({{}, backend}, std::vector<tables::HealthState>(2),
+                                       kLinkedKeyId);
+        own_.hash_key_id = kLinkedKeyId;
+        says_.hash_key_id = kLinkedKeyId;
+        says_.is_caught_up = true;
+        open();
+    }
+    ~PeerLinkTest() override {
+        spdlog::set_default_logger(log_before_);
+        std::filesystem::remove_all(directory_);
+    }
+    void open() {
+        conf::Pair settings;
+        settings.peers = {tables::ip("127.0.0.2")};
+        settings.locals = {tables::ip("127.0.0.1")};
+        settings.port = peer_.port();
+        settings.interval = milliseconds(1);
+        settings.dead_after = milliseconds(10'000);
+        settings.key_file = directory_ / "key";
+        std::ofstream(settings.key_file) << std::string(64, '0') << '\n';
+        std::filesystem::permissions(settings.key_file, std::filesystem::perms::owner_read);
+        Result<PeerLink> link = PeerLink::open(settings, fixed_->peer);
+        ASSERT_TRUE(link) << link.error().message;
+        link_.emplace(std::move(link.value()));
+    }
+    /// Until this instance has heard so many messages more.
+    void run(std::uint64_t messages = 50) {
+        const std::uint64_t end = fixed_->peer.heard + messages;
+        const Instant limit = Instant::clock::now() + std::chrono::seconds(20);
+        while (fixed_->peer.heard < end) {
+            const Instant now = Instant::clock::now();
+            ASSERT_LT(now, limit);
+            link_->step(now, own_, /*is_fit=*/true, tables_, handoff_);
+            tables_.step(1);
+            peer_.hear();
+            peer_.say(says_);
+        }
+    }
+    [[nodiscard]] bool is_told() const {
+        return std::ranges::any_of(
+            peer_.heard, [](const pair::Message& each) { return each.batch.has_value(); });
+    }
+    [[nodiscard]] std::size_t lines(std::string_view part) const {
+        std::size_t count = 0;
+        std::istringstream log(log_.str());
+        for (std::string line; std::getline(log, line);) count += line.find(part) != line.npos;
+        return count;
+    }
+
+    std::filesystem::path directory_;
+    std::ostringstream log_;
+    std::shared_ptr<spdlog::logger> log_before_;
+    std::unique_ptr<tables::LiveFixed> fixed_ = std::make_unique<tables::LiveFixed>();
+    tables::FlowMemory memory_ =
+        std::move(tables::FlowMemory::create(1, 1000, tables::Pages::kNormal).value());
+    tables::SlotTables slots_;
+    PairedTables tables_{memory_, *fixed_};
+    std::vector<tables::PortInfo> ports_{1};
+    pair::Routers routers_{fixed_->roles, ports_};
+    pair::Handoff handoff_{routers_, tables_.replication()};
+    PlayedPeer peer_;
+    pair::Message own_;
+    pair::Message says_;  ///< the peer
+    std::optional<PeerLink> link_;
+};
+
+TEST_F(PeerLinkTest, APeerOfAnEarlierReleaseIsToldEverything) {
+    run();
+    EXPECT_TRUE(is_told());
+    EXPECT_TRUE(link_->peer().is_caught_up);
+    EXPECT_EQ(fixed_->peer.unsuited, 0U);
+    ASSERT_FALSE(peer_.heard.empty());
+    for (const pair::Message& each : peer_.heard) EXPECT_EQ(each.features, pair::kOurFeatures);
+}
+
+TEST_F(PeerLinkTest, WhatALaterReleaseHasBesidesIsIgnored) {
+    says_.features = {.has = pair::kOurFeatures.has | kLaterFeature, .needs = pair::kStreams};
+    run();
+    EXPECT_TRUE(is_told());
+    EXPECT_EQ(fixed_->peer.unsuited, 0U);
+    EXPECT_EQ(lines("is refused"), 0U);
+}
+
+TEST_F(PeerLinkTest, OneThatNeedsWhatThisReleaseLacksIsRefusedWithAReasonAndKnownToLive) {
+    says_.features = {.has = pair::kOurFeatures.has | kLaterFeature, .needs = kLaterFeature};
+    says_.ask = pair::Ask{.verb = pair::Ask::Verb::kProbe, .id = 1, .group = 1};
+    says_.acknowledgement = pair::Acknowledgement{.epoch = 1, .next = 1};
+    run();
+    EXPECT_FALSE(is_told());
+    EXPECT_EQ(fixed_->peer.unsuited, fixed_->peer.heard);
+    EXPECT_EQ(lines("127.0.0.2 is refused"), 1U);
+    EXPECT_EQ(lines("it needs what this instance lacks (feature 20): upgrade this instance"), 1U);
+    EXPECT_TRUE(fixed_->peer.is_alive);
+    EXPECT_FALSE(link_->peer().is_caught_up);
+    EXPECT_FALSE(link_->is_in_step(tables_, Instant::clock::now()));
+    for (const pair::Message& each : peer_.heard) EXPECT_EQ(each.answer, std::nullopt);
+}
+
+TEST_F(PeerLinkTest, OfOneThatSuitsNoLongerNothingIsTakenAnyMoreAndOneThatSuitsAgainIsToldAnew) {
+    run();
+    ASSERT_TRUE(tables_.replication().hears_peer());
+    says_.features = {.has = kLaterFeature, .needs = kLaterFeature};
+    run();  // what it had sent before is still under way
+    EXPECT_FALSE(tables_.replication().hears_peer());
+    peer_.heard.clear();
+    run();
+    EXPECT_FALSE(is_told());
+    says_.features = pair::kOurFeatures;
+    run();
+    EXPECT_TRUE(tables_.replication().hears_peer());
+    EXPECT_TRUE(is_told());
+}
+
+TEST_F(PeerLinkTest, WithoutAStreamOnBothSidesTheRestIsUsed) {
+    says_.features = {.has = pair::kHandsOff, .needs = 0};
+    says_.ask = pair::Ask{.verb = pair::Ask::Verb::kProbe, .id = 1, .group = 1};
+    run();
+    EXPECT_FALSE(is_told());
+    EXPECT_FALSE(tables_.replication().hears_peer());
+    EXPECT_EQ(fixed_->peer.unsuited, 0U);
+    EXPECT_TRUE(std::ranges::any_of(
+        peer_.heard, [](const pair::Message& each) { return each.answer.has_value(); }));
+}
+
+}  // namespace
+}  // namespace tandem
