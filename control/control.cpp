@@ -111,6 +111,7 @@ Status Control::start() {
 }
 
 void Control::stop() {
+    is_stopped_ = true;  // a timer that has gone off already is not cancelled
     admin_.stop();
     link_.stop();
     checker_.stop();
@@ -378,7 +379,7 @@ void Control::publish() {
 void Control::keep_house() {
     house_timer_.expires_after(kHouseInterval);
     house_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
+        if (error || is_stopped_) return;
         if (link_.is_connected()) {
             const bool is_stalled = link_.region()->collect(Instant::clock::now());
             if (is_stalled && !dataplane_is_stalled_) {

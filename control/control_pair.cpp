@@ -50,7 +50,7 @@ admin::Answer answer_of(const Result<tables::OrderReport>& outcome) {
 void Control::watch_peer() {
     peer_timer_.expires_after(kPeerInterval);
     peer_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
+        if (error || is_stopped_) return;
         if (link_.is_connected()) look_at_peer();
         watch_peer();
     });

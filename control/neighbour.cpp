@@ -38,6 +38,7 @@ NeighbourWatch::NeighbourWatch(boost::asio::io_context& io, Observer observer, N
       monitor_(std::move(monitor)) {}
 
 void NeighbourWatch::stop() {
+    is_stopped_ = true;
     boost::system::error_code ignored;
     readable_.close(ignored);
     timer_.cancel();
@@ -60,7 +61,7 @@ void NeighbourWatch::watch(std::set<Wanted> wanted, const std::set<Wanted>& aske
 void NeighbourWatch::await_events() {
     readable_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                          [this](const boost::system::error_code& error) {
-                             if (error) return;
+                             if (error || is_stopped_) return;
                              on_events();
                              await_events();
                          });
@@ -103,7 +104,7 @@ void NeighbourWatch::refresh() {
     }
     timer_.expires_after(kTick);
     timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) refresh();
+        if (!error && !is_stopped_) refresh();
     });
 }
 

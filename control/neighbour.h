@@ -62,6 +62,7 @@ class NeighbourWatch {
     std::map<Wanted, KernelNeighbour> asked_;  ///< likewise, as the kernel has said last
     unsigned ticks_ = 0;
     bool has_complained_ = false;
+    bool is_stopped_ = false;
 };
 
 }  // namespace tandem

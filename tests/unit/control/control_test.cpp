@@ -6,6 +6,7 @@
 #include <functional>
 #include <future>
 #include <netinet/in.h>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -72,7 +73,8 @@ class ControlOfAPair : public testing::Test {
     }
     void stop() {
         control_->stop();
-        io_.run();  // what it has under way ends, and needs it for that
+        io_.run_for(std::chrono::seconds(20));  // what it has under way ends, and needs it for that
+        EXPECT_TRUE(io_.stopped()) << "something goes on";
         io_.restart();
         control_.reset();
     }
@@ -178,6 +180,13 @@ TEST_F(ControlOfAPair, HandsItsGroupsOffWhenItAloneSeesMostOfAPoolGoDown) {
     EXPECT_EQ(serving(), 3U) << "they are disputed";
     run_a_while();
     EXPECT_FALSE(tables::receive_order(dataplane_.socket())) << "once is enough";
+}
+
+TEST_F(ControlOfAPair, StopsAlsoWhenItsTimersHaveGoneOff) {
+    start();
+    std::this_thread::sleep_for(milliseconds(300));
+    io_.run_one();  // the others that are due wait behind it, and cannot be cancelled any more
+    stop();
 }
 
 TEST_F(ControlOfAPair, TellsWhatItKnowsOfThePeer) {
