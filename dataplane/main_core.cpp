@@ -31,9 +31,7 @@ MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const Settings& setti
       peer_(std::move(peer)),
       orders_(pair_.routers(), begin_pair(settings), shared.fixed().peer,
               [this](const tables::OrderReport& report) { shared_.report(report); }),
-      remembering_(std::ranges::max(settings.timeouts.idle_s)) {
-    pair_.allow_preemption(!peer_);
-}
+      remembering_(std::ranges::max(settings.timeouts.idle_s)) {}
 
 /// nullptr without a peer.
 pair::Handoff* MainCore::begin_pair(const Settings& settings) {
@@ -107,7 +105,11 @@ void MainCore::step(Instant now) {
     shared_.fixed().now.store(coarse, std::memory_order_relaxed);
     shared_.flows().alive_at().store(coarse, std::memory_order_relaxed);
     pair_.step(now, [&] { follow_roles(now); });
-    if (peer_) step_peer(now, coarse);
+    if (peer_) {
+        step_peer(now, coarse);
+    } else {
+        pair_.allow_preemption(true);
+    }
     shared_.serve(now);
     for (const tables::Order& order : shared_.take_orders()) orders_.take(order);
     orders_.step(peer_ ? peer_->link.peer() : pair::Handoff::Peer{}, now);

@@ -292,7 +292,9 @@ void Routers::wake(Instant now) {
     awake_at_ = now;
     for_each([&](Group& group, Router& router) {
         const Duration pause = std::max(kPauseMin, router.vrrp->active_interval() / 4);
-        if (away > pause) perform(group, router, router.vrrp->on_pause(now), now);
+        if (away <= pause) return;
+        router.vrrp->allow_preemption(false);  // what has waited is heard before it is judged anew
+        perform(group, router, router.vrrp->on_pause(now), now);
     });
 }
 

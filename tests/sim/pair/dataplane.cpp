@@ -107,7 +107,9 @@ void Dataplane::step_routers(Instant now) {
     for (std::size_t group = 0; group < routers_.size(); ++group) {
         pair::Vrrp& vrrp = routers_[group].vrrp;
         const Duration pause = std::max(kPauseMin, vrrp.active_interval() / 4);
-        if (away > pause) perform(group, vrrp.on_pause(now), now);
+        if (away <= pause) continue;
+        vrrp.allow_preemption(false);
+        perform(group, vrrp.on_pause(now), now);
     }
     for (const auto& [group, advert] : std::exchange(adverts_, {})) {
         perform(group, routers_[group].vrrp.on_advert(advert, now), now);

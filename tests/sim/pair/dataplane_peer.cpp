@@ -105,7 +105,7 @@ bool Dataplane::is_in_step() const {
 
 /// MainCore::judge_preemption.
 void Dataplane::judge_preemption(Instant now) {
-    if (!gate_.judge(is_in_step(), now)) return;
+    gate_.judge(is_in_step(), now);
     for (Router& router : routers_) router.vrrp.allow_preemption(gate_.is_open());
 }
 

@@ -485,5 +485,34 @@ TEST(Routers, AStoppedProcessListensBeforeItClaims) {
     EXPECT_FALSE(one.roles.is_silent(0, true)) << "nobody is";
 }
 
+TEST(Routers, AStoppedProcessHearsWhatHasWaitedBeforeItTakesAnythingBack) {
+    Instance high;
+    Instance low(kOtherMac);
+    high.groups[0].priority = 200;
+    low.groups[0].source_v4 = address("192.0.2.21");
+    high.follow(kNoon);
+    low.follow(kNoon);
+    Instant now = high.run(kNoon, 5 * kEvery);
+    // It stands still; the other one is active, releases the group, and is active again.
+    now = low.run(now, 5 * kEvery);
+    low.routers.set_workers_run(false, now);
+    low.routers.set_workers_run(true, now);
+    now = low.run(now, 5 * kEvery);
+    const std::vector<Routers::Frame> waiting = low.routers.take_frames();
+    const std::vector<Advert> adverts = adverts_in(waiting);
+    const auto released = std::ranges::find(adverts, kPriorityReleased, &Advert::priority);
+    ASSERT_NE(released, adverts.end());
+    ASSERT_NE(adverts.back().priority, kPriorityReleased);
+
+    high.routers.wake(now);
+    for (const Routers::Frame& frame : waiting) high.routers.on_frame(0, frame.bytes, now);
+    high.routers.on_time(now);
+    high.run(now, kEvery);
+    EXPECT_TRUE(high.roles.is_silent(0, true)) << "what was open before it stood still is not now";
+    high.routers.allow_preemption(true);
+    high.run(now, 4 * kEvery);
+    EXPECT_FALSE(high.roles.is_silent(0, true));
+}
+
 }  // namespace
 }  // namespace tandem::pair
