@@ -145,8 +145,7 @@ void World::heal() {
         if (!machine.dataplane) {
             start(i);
         } else {
-            machine.dataplane->set_workers_run(true);
-            promises_->workers_go_on(i, now_);
+            workers_go_on(i);
             if (machine.is_paused) go_on(i);
         }
     }

@@ -187,12 +187,17 @@ void Judge::committed(std::size_t from, std::size_t group, const Machines& machi
     }
 }
 
-void Judge::removed(const Dataplane& dataplane, BackendId backend) {
+void Judge::removed(std::size_t instance, const Dataplane& dataplane, BackendId backend) {
     happens();
     for (Flow& flow : *flows_) {
-        if (flow.backend != backend || !dataplane.is_active(flow.seen.group)) continue;
-        for (Excuse& unknown : flow.unknown) {
-            if (unknown == Excuse::kNone) unknown = Excuse::kRemoved;
+        if (flow.backend != backend) continue;
+        const bool is_active = dataplane.is_active(flow.seen.group);
+        // Who is not active may still have flows of its own, and gets the others told again.
+        const bool is_told =
+            dataplane.peer_flows().find(identity_of(slot_hash_, flow.seen)).has_value();
+        for (std::size_t i = 0; i < kInstances; ++i) {
+            const bool forgets = is_active || (i == instance && !is_told);
+            if (forgets && flow.unknown[i] == Excuse::kNone) flow.unknown[i] = Excuse::kRemoved;
         }
     }
 }

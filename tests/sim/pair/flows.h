@@ -59,7 +59,7 @@ class Judge {
         return groups_[group].is_behind[instance];
     }
     /// No longer configured at who answers for its flows: that is their end.
-    void removed(const Dataplane& dataplane, BackendId backend);
+    void removed(std::size_t instance, const Dataplane& dataplane, BackendId backend);
     /// The same, while the instance had no dataplane; that it may be there again does not help.
     void removed_unseen(std::size_t instance, BackendId backend);
 

@@ -151,13 +151,7 @@ void World::happen(const Event& event) {
             if (!machine.dataplane) start(i);
             return;
         case Kind::kWorkersGoOn:
-            if (!is_of_this_life || !machine.dataplane) return;
-            trace("{}: workers go on", i);
-            machine.dataplane->set_workers_run(true);
-            promises_->workers_go_on(i, now_);
-            if (runs(i)) {
-                for (const ClientPacket& packet : std::exchange(machine.nic, {})) arrive(packet, i);
-            }
+            if (is_of_this_life && machine.dataplane) workers_go_on(i);
             return;
         case Kind::kGoOn:
             if (is_of_this_life && machine.is_paused) go_on(i);
@@ -236,6 +230,16 @@ void World::go_on(std::size_t i) {
     if (!machine.is_stopping && !is_broken()) step(i);
 }
 
+void World::workers_go_on(std::size_t i) {
+    Machine& machine = machines_[i];
+    if (machine.dataplane->workers_run()) return;
+    trace("{}: workers go on", i);
+    machine.dataplane->set_workers_run(true);
+    promises_->workers_go_on(i, now_);
+    if (!runs(i)) return;
+    for (const ClientPacket& packet : std::exchange(machine.nic, {})) arrive(packet, i);
+}
+
 void World::step(std::size_t i) {
     Machine& machine = machines_[i];
     Dataplane& dataplane = *machine.dataplane;
@@ -245,7 +249,7 @@ void World::step(std::size_t i) {
     if (machine.live.plan != before) {
         for (std::size_t id = 0; id < kBackends; ++id) {
             if (before->index_of[id] == machine.live.plan->index_of[id]) continue;
-            judge_->removed(dataplane, static_cast<BackendId>(id));
+            judge_->removed(i, dataplane, static_cast<BackendId>(id));
         }
     }
     note_changes(i);

@@ -94,6 +94,7 @@ class World {
     void kill(std::size_t i, bool all);
     void pause(std::size_t i);
     void go_on(std::size_t i);
+    void workers_go_on(std::size_t i);
     void step(std::size_t i);
     void carry(std::size_t i);
     void note_changes(std::size_t i);
