@@ -215,7 +215,8 @@ struct DeviceCase {
 TEST(Eal, EveryDriverGetsItsDeviceUnderThePortsName) {
     for (const DeviceCase& c :
          {DeviceCase{Driver::kPci, "0000:3b:00.0", "--allow=0000:3b:00.0", "0000:3b:00.0"},
-          {Driver::kAfPacket, "eth1", "--vdev=net_af_packet_wan,iface=eth1,qpairs=2,qdisc_bypass=1",
+          {Driver::kAfPacket, "eth1",
+           "--vdev=net_af_packet_wan,iface=eth1,qpairs=2,qdisc_bypass=1,framecnt=4096",
            "net_af_packet_wan"},
           {Driver::kAfXdp, "eth1",
            "--vdev=net_af_xdp_wan,iface=eth1,start_queue=0,queue_count=2,xdp_prog=/proc/self/fd/7",
