@@ -98,6 +98,7 @@ def test_without_control_roles_stay_as_they_are(lab, pair):
         second.start_control()
         first.start_control()
         second.wait_role("active", since[1])
+        first.wait_role("backup", since[0])
         # A control process that returns goes on with what the one before it knew.
         since = first.marks(), second.marks()
         first.control.kill()

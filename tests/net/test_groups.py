@@ -28,7 +28,12 @@ def tandem(lab, index, priority, **group):
                     {f"web{i}": Service(vip, backends[vip]) for i, vip in enumerate((VIP4, VIP6))},
                     groups=[{"router_id": ROUTER_ID, "priority": priority, "interval": '"30ms"',
                              **group}])
-    return Tandem(lab, config, node)
+    built = Tandem(lab, config, node)
+    # Without a [pair] each has a key of its own, and a request that both have a part of breaks.
+    state = built.directory / "state"
+    state.mkdir(parents=True)
+    (state / "hash_key").write_text(f"{'5' * 32} 1\n")
+    return built
 
 
 def wait_role(instance, role, since=0, families=(4, 6)):
