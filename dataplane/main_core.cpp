@@ -142,6 +142,10 @@ void MainCore::step_peer(Instant now, CoarseTime coarse) {
     state.has_told_all.store(replication.has_told_all(), std::memory_order_relaxed);
     state.tellings.store(replication.tellings(), std::memory_order_relaxed);
     state.uncommitted.store(replication.uncommitted(), std::memory_order_relaxed);
+    const std::uint64_t differences = replication.follower().differences();
+    if (state.differences.exchange(differences, std::memory_order_relaxed) != differences) {
+        spdlog::error("peer: slots that it has told of are not here as it has them: all anew");
+    }
     state.flows.store(peer_->tables.peers_flows(), std::memory_order_relaxed);
 }
 

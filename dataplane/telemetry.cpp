@@ -96,6 +96,7 @@ int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answ
     put("sent_bytes", state.sent_bytes);
     put("stream_bytes", state.stream_bytes);
     put("uncommitted", state.uncommitted);
+    put("differences", state.differences);
     put("flows", state.flows);
     put("drills", state.drills);
     put("drill_gap_us", state.drill_gap_us);

@@ -213,6 +213,15 @@ struct Follower::Sees {
         if (!self.ignores(tables::domain_of(told.identity))) self.flows_->remove(told.identity);
     }
     void operator()(const AllTold& /*told*/) const { self.all_told(); }
+    void operator()(const ToldDigest& told) const {
+        if (self.wants_telling_ || self.ignores(told.id.domain)) return;
+        const auto known = self.tables_.find(told.id);
+        const bool is_same = known != self.tables_.end() && !known->second.is_by_own_numbers &&
+                             digest_of(known->second.steady.owners) == told.digest;
+        if (is_same) return;
+        ++self.differences_;
+        self.wants_telling_ = true;
+    }
 };
 
 void Follower::take(const Told& told) {

@@ -65,8 +65,11 @@ class Follower {
     /// This instance answers for these, sorted: what the peer says of them is ignored, and what it
     /// has said of tables forgotten. Of flows it stays: they may be this instance's by now.
     void ignore(std::vector<tables::Domain> domains);
-    /// Something was ignored that is not to be any more: the peer has to tell it once more.
+    /// Something was ignored that is not to be any more, or is not what the peer says it comes to:
+    /// the peer has to tell it once more.
     [[nodiscard]] bool wants_telling() const { return wants_telling_; }
+    /// How often a table was not what the peer said that it comes to.
+    [[nodiscard]] std::uint64_t differences() const { return differences_; }
 
     /// What the peer's checks find, by own numbers.
     [[nodiscard]] std::span<const tables::HealthState> verdicts() const { return verdicts_; }
@@ -123,6 +126,7 @@ class Follower {
     std::vector<tables::Domain> ignored_;
     bool has_ignored_ = false;  ///< something of this telling
     bool wants_telling_ = false;
+    std::uint64_t differences_ = 0;
     bool has_flows_ = false;  ///< of this telling
     std::size_t swept_ = 0;
     std::optional<CoarseTime> sweep_began_;

@@ -18,6 +18,7 @@ enum Kind : std::uint8_t {
     kFlow = 7,
     kEnd = 8,
     kAllTold = 9,
+    kDigest = 10,
 };
 
 struct Write {
@@ -79,6 +80,11 @@ struct Write {
         to.number(told.identity);
     }
     void operator()(const AllTold& /*told*/) const { kind(kAllTold); }
+    void operator()(const ToldDigest& told) const {
+        kind(kDigest);
+        table(told.id);
+        to.number(told.digest);
+    }
 };
 
 tables::SlotTableId read_table(ByteReader& from) {
@@ -152,6 +158,13 @@ std::optional<Told> read_flow(ByteReader& from) {
     return told;
 }
 
+ToldDigest read_digest(ByteReader& from) {
+    ToldDigest told;
+    told.id = read_table(from);
+    told.digest = from.number<std::uint64_t>();
+    return told;
+}
+
 std::optional<Told> read(std::uint8_t kind, ByteReader& from) {
     switch (kind) {
         case kBackend:
@@ -172,12 +185,20 @@ std::optional<Told> read(std::uint8_t kind, ByteReader& from) {
             return ToldEnd{from.number<tables::FlowIdentity>()};
         case kAllTold:
             return AllTold{};
+        case kDigest:
+            return read_digest(from);
         default:
             return std::nullopt;
     }
 }
 
 }  // namespace
+
+std::uint64_t digest_of(std::span<const std::uint16_t> owners) {
+    std::uint64_t digest = 0xcbf29ce484222325;
+    for (const std::uint16_t owner : owners) digest = (digest ^ owner) * 0x100000001b3;
+    return digest;
+}
 
 Record encode(const Told& told) {
     ByteWriter writer;

@@ -3,7 +3,7 @@
 // A telling is one epoch of the stream. First the backends, by the teller's numbers, and the tables
 // of slots that it answers for with all their steady owners; then what its checks find, and the
 // flows that it remembers; then kAllTold. From then on what changes: a transition's end before it
-// takes effect, flows once they are established.
+// takes effect, flows once they are established; and now and then what all of a table comes to.
 #pragma once
 
 #include <cstdint>
@@ -93,8 +93,19 @@ struct AllTold {
     friend bool operator==(const AllTold&, const AllTold&) = default;
 };
 
+/// What the steady owners of a table that was told come to by now.
+struct ToldDigest {
+    tables::SlotTableId id;
+    std::uint64_t digest = 0;  ///< digest_of() them
+
+    friend bool operator==(const ToldDigest&, const ToldDigest&) = default;
+};
+
 using Told = std::variant<ToldBackend, ToldTable, ToldSteady, ToldEarlier, ToldEndings, ToldVerdict,
-                          ToldFlow, ToldEnd, AllTold>;
+                          ToldFlow, ToldEnd, AllTold, ToldDigest>;
+
+/// 64-bit FNV-1a (draft-eastlake-fnv), of words of 16 bits.
+std::uint64_t digest_of(std::span<const std::uint16_t> owners);
 
 Record encode(const Told& told);
 /// nullopt: it is none, or one of a later release.

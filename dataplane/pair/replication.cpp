@@ -317,6 +317,7 @@ bool Replication::step(CoarseTime now) {
 }
 
 bool Replication::settle(CoarseTime now) {
+    if (!telling_is_due_) teller_.tell_digest(*slots_);
     return slots_->settle(
         now, settings_.remembering, [&](auto pool, auto slot) { return last_use(pool, slot); },
         [&](const SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings) {

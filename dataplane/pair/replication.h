@@ -64,7 +64,8 @@ class Replication {
 
     /// Often: moves on what can. True: workers are to see other slots.
     bool step(CoarseTime now);
-    /// Once a second: as SlotTables::settle, but ends of transitions wait until the peer knows.
+    /// Once a second: as SlotTables::settle, but ends of transitions wait until the peer knows. And
+    /// the peer compares one of the tables with what has become of it here.
     bool settle(CoarseTime now);
     /// From now on, or no longer, the peer hears of flows that have only just been opened as well:
     /// before a planned handoff.

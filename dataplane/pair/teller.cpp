@@ -143,6 +143,13 @@ std::vector<Teller::Endings> Teller::take_acknowledged() {
     return taken;
 }
 
+void Teller::tell_digest(const tables::SlotTables& slots) {
+    if (phase_ != Phase::kChanges || !waiting_.empty() || contents_.tables.empty()) return;
+    const tables::SlotTableId& id = contents_.tables[next_digest_++ % contents_.tables.size()];
+    const tables::SlotTables::Table* table = slots.find(id);
+    if (table != nullptr) push(ToldDigest{id, digest_of(table->memory.steady().owners)});
+}
+
 std::vector<Teller::Endings> Teller::take_unacknowledged() {
     std::vector<Endings> taken;
     for (Waiting& waiting : waiting_) taken.push_back(std::move(waiting.endings));

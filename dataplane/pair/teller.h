@@ -57,6 +57,9 @@ class Teller {
     /// take_acknowledged().
     void tell(Endings endings);
     std::vector<Endings> take_acknowledged();
+    /// What the next of the tables, in turn, comes to; nothing while not all is told, or while ends
+    /// of transitions wait, which the peer knows already and this instance does not.
+    void tell_digest(const tables::SlotTables& slots);
     /// Those that nobody will acknowledge any more.
     std::vector<Endings> take_unacknowledged();
 
@@ -93,6 +96,7 @@ class Teller {
     std::size_t next_slot_ = 0;
     bool is_in_table_ = false;
     std::deque<Waiting> waiting_;
+    std::size_t next_digest_ = 0;
     std::uint64_t told_at_ = 0;
 };
 

@@ -139,6 +139,7 @@ struct alignas(kCacheLineBytes) PeerState {
     std::atomic<bool> has_told_all{false};       ///< and the other for this one
     std::atomic<std::uint64_t> tellings{0};      ///< begun: all is told anew in each
     std::atomic<std::uint64_t> uncommitted{0};   ///< transitions that ended without its knowledge
+    std::atomic<std::uint64_t> differences{0};   ///< tables that were not what it says of them
     std::atomic<std::uint64_t> flows{0};         ///< of its own that it has told of
     std::atomic<std::uint64_t> drills{0};        ///< that measured a gap
     std::atomic<std::uint64_t> drill_gap_us{0};  ///< of the last one
@@ -149,8 +150,8 @@ struct alignas(kCacheLineBytes) PeerState {
         is_syncing = is_caught_up = has_told_all = false;
         phi_milli = 0;
         sent = heard = refused = unsuited = deaths = 0;
-        records = sent_bytes = stream_bytes = tellings = uncommitted = flows = drills =
-            drill_gap_us = 0;
+        records = sent_bytes = stream_bytes = tellings = uncommitted = differences = 0;
+        flows = drills = drill_gap_us = 0;
     }
 };
 

@@ -23,7 +23,8 @@ inline std::vector<test::Bytes> record_seeds() {
              pair::ToldSteady{{1, 2, 3}}, pair::ToldEarlier{{{.first_hash = 7, .owner = 1}}},
              pair::ToldEndings{id, {{7, 1}, {8, 2}}},
              pair::ToldVerdict{1, tables::HealthState::kDown},
-             pair::ToldFlow{99, 1, tables::FlowState{2}}, pair::ToldEnd{99}, pair::AllTold{}}) {
+             pair::ToldFlow{99, 1, tables::FlowState{2}}, pair::ToldEnd{99}, pair::AllTold{},
+             pair::ToldDigest{{}, 7}}) {
         seeds.push_back(pair::encode(told));
     }
     return seeds;

@@ -34,6 +34,9 @@ std::string Promises::watch(const Seen& seen, Instant now) {
     for (std::size_t i = 0; i < kInstances; ++i) {
         const Dataplane* dataplane = seen.dataplanes[i];
         if (dataplane != nullptr && dataplane->is_in_step()) in_step_at_[i] = now;
+        if (dataplane != nullptr && dataplane->replication().follower().differences() != 0) {
+            return fmt::format("{} has other slots than the peer has told of", i);
+        }
     }
     for (std::size_t group = 0; group < shape_->groups; ++group) {
         Group& state = groups_[group];

@@ -382,6 +382,38 @@ TEST_F(FollowerTest, WhatFindsNoRoomIsLostAndThatIsKnown) {
     EXPECT_FALSE(follower_.has_lost());
 }
 
+TEST_F(FollowerTest, ATableThatIsNotWhatThePeerSaysOfItIsAskedForAnew) {
+    begin();
+    table({11, 12, 13});
+    all_told();
+    follower_.take(ToldDigest{kFarm, digest_of(Owners{11, 12, 13})});
+    EXPECT_FALSE(follower_.wants_telling());
+    follower_.take(ToldEndings{kFarm, {{.slot = 1, .owner = 13}}});
+    follower_.take(ToldDigest{kFarm, digest_of(Owners{11, 13, 13})});
+    EXPECT_FALSE(follower_.wants_telling());
+    EXPECT_EQ(follower_.differences(), 0U);
+
+    follower_.take(ToldDigest{kFarm, digest_of(Owners{11, 13, 12})});
+    EXPECT_TRUE(follower_.wants_telling());
+    EXPECT_FALSE(follower_.is_caught_up());
+    EXPECT_EQ(follower_.differences(), 1U);
+    begin();
+    table({11, 13, 12});
+    all_told();
+    EXPECT_TRUE(follower_.is_caught_up());
+    follower_.take(ToldDigest{kFarm, digest_of(Owners{11, 13, 12})});
+    EXPECT_TRUE(follower_.is_caught_up());
+
+    follower_.take(ToldDigest{kFarmOfOthers, digest_of(Owners{11})});
+    EXPECT_TRUE(follower_.wants_telling()) << "one that has not come at all";
+    begin();
+    all_told();
+    follower_.ignore({kFarm.domain});
+    follower_.take(ToldDigest{kFarm, 0});
+    EXPECT_FALSE(follower_.wants_telling()) << "this instance answers for it";
+    EXPECT_EQ(follower_.differences(), 2U);
+}
+
 TEST_F(FollowerTest, NonsenseIsIgnored) {
     begin();
     follower_.take(ToldSteady{{1, 2}});  // of no table

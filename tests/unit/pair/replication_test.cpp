@@ -373,6 +373,34 @@ TEST_F(ReplicationTest, BackendsThatComeAndGoKeepTheirFlows) {
     EXPECT_EQ(a_.replication.tellings(), 1U);
 }
 
+TEST_F(ReplicationTest, WhatHasComeApartIsFoundByItsDigestAndToldAnew) {
+    a_.own({4, 2, 3, 1}, two_.coarse());
+    two_.meet();
+    two_.run(20);
+    for (int i = 0; i < 3; ++i) {
+        two_.pass(seconds(1));
+        two_.run(5);
+    }
+    EXPECT_EQ(a_.replication.tellings(), 1U);
+    // An end of which the peer is never told, as by a fault.
+    a_.slots.settle(two_.coarse() + kHoldOfSides, 900, [](auto, auto) { return CoarseTime{0}; });
+    EXPECT_EQ(a_.steady(), (Which{4, 2, 3, 1}));
+    two_.run(5);
+    EXPECT_EQ(b_.followed(), (Which{1, 2, 3, 1}));
+    two_.pass(seconds(1));
+    two_.run(1);
+    EXPECT_EQ(b_.replication.follower().differences(), 1U);
+    EXPECT_FALSE(b_.replication.is_caught_up());
+    ASSERT_TRUE(b_.replication.wants_telling());
+    a_.replication.take_request(b_.replication.acknowledgement()->epoch);
+    two_.run(20);
+    EXPECT_EQ(b_.followed(), (Which{4, 2, 3, 1}));
+    two_.pass(seconds(1));
+    two_.run(5);
+    EXPECT_TRUE(b_.replication.is_caught_up());
+    EXPECT_EQ(b_.replication.follower().differences(), 1U);
+}
+
 TEST_F(ReplicationTest, WhoIsRestartedIsToldAllAgain) {
     ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
     two_.meet();
