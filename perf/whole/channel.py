@@ -1,5 +1,5 @@
 """What the channel between two instances carries: at rest next to nothing, in a transition what has
-moved.
+moved. And how soon they are at one on what only one of them has found.
 
 Two instances in network namespaces; FLOWS TCP connections are opened through the active one (a SYN
 and an acknowledgement of each, from addresses that nobody has) while its pool is at rest, and others
@@ -11,16 +11,20 @@ take: a record when it is established and one when it ends.
   transition_percent     of the second in the third
   moved_percent          of the slots that were in transition
   heartbeat_bytes_per_s  what is said in any case, without IP and UDP headers, one path
+  agreement_ms           from the check by which one instance finds a backend down, or up again, until
+                         both have the same table without it, or with it; the median of CHANGES
+  agreement_max_ms       the slowest
 Not measured: a million a second; it is a count per connection, whatever the rate.
 """
 import re
+import statistics
 import time
 
 import programs
 import client
 from lab import SUPPORT, VIP4, Lab, wait_until
 from nginx import start_all
-from pair import backend, running
+from pair import backend, running, seconds_to_agree
 from tandem import Service
 
 PROGRAMS = (programs.DATAPLANE, programs.CONTROL)
@@ -29,6 +33,7 @@ FLOW_RECORD_BYTES = 12 + 1   # pair/record.h, with its length
 END_RECORD_BYTES = 9 + 1
 SYN, ACK = 0x02, 0x10
 WATCH_SECONDS = 3
+CHANGES = 20
 
 
 def open_flows(lab, active, port):
@@ -66,6 +71,10 @@ def measure(_arguments):
             figures["full_bytes"] = FLOWS * (FLOW_RECORD_BYTES + END_RECORD_BYTES)
             figures["transition_percent"] = (
                 100 * figures["transition_bytes"] / figures["full_bytes"])
+            times = [seconds_to_agree(second, first, change, lab.backends[1])
+                     for _ in range(CHANGES // 2) for change in (second.lose, second.find)]
+            figures["agreement_ms"] = 1000 * statistics.median(times)
+            figures["agreement_max_ms"] = 1000 * max(times)
     for name, value in figures.items():
         print(f"{name:24} {value:12.1f}")
     return figures

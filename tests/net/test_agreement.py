@@ -1,12 +1,11 @@
 """Two instances that find different things of the backends come to one table."""
 import re
-import time
 
 import client
 import nginx
 import pytest
 from lab import VIP4, Lab, wait_until
-from pair import running, wait_in_step
+from pair import running, seconds_to_agree, wait_in_step
 
 
 @pytest.fixture
@@ -14,17 +13,6 @@ def lab():
     with Lab(backends=4, balancers=2) as built:
         built.nginx = nginx.start_all(built)
         yield built
-
-
-def cut(instance, *backends):
-    """Its checks of these fail, and nobody else's."""
-    for node in backends:
-        instance.node.run("ip", "route", "add", "blackhole", f"{node.ipv4}/32")
-
-
-def mend(instance, *backends):
-    for node in backends:
-        instance.node.run("ip", "route", "del", "blackhole", f"{node.ipv4}/32")
 
 
 def wait_same_tables(*instances, seconds=20):
@@ -39,27 +27,20 @@ def serving(lab):
 def test_who_is_right_about_the_rest_takes_a_backend_out_on_both(lab):
     with running(lab) as (first, second):
         since = first.mark(), len(first.control.text())
-        cut(second, lab.backends[0])
+        second.lose(lab.backends[0])
         second.control.wait_for_log(re.compile("the peer|only this instance|is down"))
         first.control.wait_for_log(re.compile(r"is out: the peer finds it down"), since[1])
         wait_same_tables(first, second)
         assert serving(lab) == {"backend2", "backend3", "backend4"}
-        mend(second, lab.backends[0])
+        second.find(lab.backends[0])
         wait_until(lambda: len(serving(lab)) == 4, "all four serve again")
         wait_same_tables(first, second)
 
 
 def test_both_have_the_same_tables_soon_after_either_finds_something(lab):
     with running(lab) as (first, second):
-        slowest = 0.0
-        for change in (cut, mend, cut, mend):
-            since = len(second.control.text())
-            change(second, lab.backends[1])
-            second.control.wait_for_log(re.compile(r":80 is (down|up) \("), since)
-            begin = time.monotonic()
-            wait_until(lambda: first.peer()["same_tables"] == second.peer()["same_tables"] == 1,
-                       "the same tables")
-            slowest = max(slowest, time.monotonic() - begin)
+        slowest = max(seconds_to_agree(second, first, change, lab.backends[1])
+                      for change in (second.lose, second.find, second.lose, second.find))
         # Ten times what it takes: clients, balancers and backends share two CPUs.
         assert slowest < 2, slowest
 
@@ -68,7 +49,7 @@ def test_whose_view_is_broken_is_disputed_and_gives_the_group_away(lab):
     with running(lab) as (first, second):
         since, control = second.mark(), len(first.control.text())
         with client.Stream(lab, VIP4, rate=100) as stream:
-            cut(first, *lab.backends[:3])
+            first.lose(*lab.backends[:3])
             # What it finds is not taken for true, and the group is where the backends are reached.
             second.wait_role("active", since)
             first.control.wait_for_log(re.compile("disputed"), control)
@@ -76,6 +57,6 @@ def test_whose_view_is_broken_is_disputed_and_gives_the_group_away(lab):
             wait_until(lambda: len(stream.results()) > seen + 200, "requests afterwards")
             later = client.Results(stream.results()[seen:])
             assert set(later.spread) == {f"backend{i}" for i in (1, 2, 3, 4)}
-        mend(first, *lab.backends[:3])
+        first.find(*lab.backends[:3])
         wait_until(lambda: first.ask(do="take_back")["ok"], "the group is taken back")
         wait_in_step(first, second)

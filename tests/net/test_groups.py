@@ -1,5 +1,9 @@
 """Of two instances one answers for a group of VIPs, and the other takes over: with itself, and with
 keepalived as the other one."""
+import contextlib
+import ctypes
+import os
+import pathlib
 import re
 
 import client
@@ -10,6 +14,8 @@ from lab import VIP4, VIP6, Lab, wait_until
 from tandem import Config, Service, Tandem
 
 ROUTER_ID = 51
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+WALL = 0x40000000  # for waitpid: threads, too
 VIRTUAL_MAC4, VIRTUAL_MAC6 = f"00:00:5e:00:01:{ROUTER_ID:02x}", f"00:00:5e:00:02:{ROUTER_ID:02x}"
 
 
@@ -136,6 +142,62 @@ def test_who_loses_its_link_claims_nothing_and_comes_back(lab):
         wait_role(first, "active", lost)
         wait_role(second, "backup", other)
         wait_answers(lab)
+
+
+@contextlib.contextmanager
+def stopped(thread):
+    """One thread of a process, as if it got no CPU any more; ptrace(2)."""
+    def ptrace(request):
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.ptrace.argtypes = [ctypes.c_long] * 4
+        libc.ptrace.restype = ctypes.c_long
+        if libc.ptrace(request, thread, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+    ptrace(PTRACE_SEIZE)
+    ptrace(PTRACE_INTERRUPT)
+    os.waitpid(thread, WALL)
+    try:
+        yield
+    finally:
+        ptrace(PTRACE_DETACH)
+
+
+def worker_of(instance):
+    threads = pathlib.Path(f"/proc/{instance.dataplane.popen.pid}/task").iterdir()
+    return next(int(thread.name) for thread in threads
+                if (thread / "comm").read_text().startswith("rte-worker"))
+
+
+def test_whose_worker_stands_still_claims_nothing_and_comes_back(lab):
+    with tandem(lab, 0, 200) as first, tandem(lab, 1, 100) as second:
+        wait_role(first, "active")
+        wait_role(second, "backup")
+        wait_answers(lab)
+        lost, other = log_end(first), log_end(second)
+        with stopped(worker_of(first)):
+            wait_role(first, "backup", lost)
+            assert "a worker has not passed its loop for 50 ms" in first.dataplane.text()[lost:]
+            wait_role(second, "active", other)
+            wait_answers(lab)
+            lost, other = log_end(first), log_end(second)
+        wait_role(first, "active", lost)
+        wait_role(second, "backup", other)
+        wait_answers(lab)
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_what_comes_to_a_standby_is_forwarded_unless_it_is_strict(lab, is_strict):
+    with tandem(lab, 0, 200) as first, tandem(lab, 1, 100, strict=str(is_strict).lower()) as second:
+        wait_role(first, "active")
+        wait_role(second, "backup")
+        second.control.wait_for_log(re.compile("2 of 2 backends serve"))
+        wait_answers(lab)
+        lab.client.ip(f"neigh replace {VIP4} dev eth0 lladdr {second.node.mac()} nud permanent")
+        refused = lambda: second.counters()["not_active"]
+        before = refused()
+        results = client.requests(lab, VIP4, 20, timeout=0.5)
+        assert len(results.failed) == (20 if is_strict else 0)
+        wait_until(lambda: not is_strict or refused() >= before + 20, "packets that are refused")
 
 
 def test_a_lower_one_that_wakes_up_does_not_disturb(lab):

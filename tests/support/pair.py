@@ -1,9 +1,11 @@
 """Two instances of Tandem that stand together, and what tests and measurements ask of them."""
 import contextlib
 import dataclasses
+import datetime
 import json
 import re
 import subprocess
+import time
 
 from lab import VIP4, wait_until
 from tandem import CONTROL, Config, Service, Tandem, endpoint
@@ -59,6 +61,15 @@ class Instance(Tandem):
         if self.dataplane.running:
             self.control.wait_for_log(re.compile(r"slots move"), since)
 
+    def lose(self, *backends):
+        """Its checks of these fail, and nobody else's."""
+        for node in backends:
+            self.node.run("ip", "route", "add", "blackhole", f"{node.ipv4}/32")
+
+    def find(self, *backends):
+        for node in backends:
+            self.node.run("ip", "route", "del", "blackhole", f"{node.ipv4}/32")
+
     def ask(self, **question):
         """What control answers to an operator."""
         argv = self.node.argv(CONTROL, "--ask", json.dumps(question), "--config", self.file)
@@ -91,6 +102,26 @@ def cut_channel(first, second):
 def wait_in_step(*instances):
     for each in instances:
         wait_until(each.is_in_step, f"{each.node.name} is in step with its peer")
+
+
+def seconds_to_agree(finder, other, change, node):
+    """From the check by which the finder changes its mind of a backend, until both have the same
+    table again, another one than before."""
+    instances = (finder, other)
+    since = [len(instance.control.text()) for instance in instances]
+    change(node)
+    news = lambda index: instances[index].control.text()[since[index]:]
+
+    def agree():
+        return (all("slots move" in news(index) for index in (0, 1))
+                and all(instance.peer()["same_tables"] for instance in instances))
+    deadline = time.monotonic() + 60
+    while not agree():
+        assert time.monotonic() < deadline, f"no agreement: {news(0)}\n{news(1)}"
+        time.sleep(0.001)
+    end = datetime.datetime.now(datetime.timezone.utc)
+    found = re.search(r"^(\S+) .*:80 is (?:down|up) \(", news(0), re.M)[1]
+    return (end - datetime.datetime.fromisoformat(found)).total_seconds()
 
 
 @contextlib.contextmanager

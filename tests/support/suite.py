@@ -167,7 +167,7 @@ def lint(directory, output):
 
 PARTS = {part.__name__: part for part in (lint, unit, kill, sim, packet, net)}
 SIMULATORS = ["tests/sim/vrrp_sim", "tests/sim/pair_sim"]
-SCHEDULES = ["--schedules", "20000"]  # or as the command line says
+SCHEDULES = ["--schedules", "100000"]  # or as the command line says
 PROGRAMS = ["dataplane/tandem-dataplane", "control/tandem-control"]
 NEEDS = {unit: ["meson-test-prereq"],  # Meson's name for all programs of tests
          kill: ["tests/unit/tables/tables_kill_test"], sim: SIMULATORS,
@@ -176,10 +176,11 @@ THREADED = {"generations": "tables/generations", "worker": "pipeline/worker"}  #
 SANITIZERS = {"asan": "address,undefined", "tsan": "thread"}
 # The compiler collects no garbage (ggc): there is a gigabyte, and it would take an eighth of the time.
 # What is left out of "undefined" costs a third of the time to compile. "address" finds null pointers
-# and objects that are too small; "vptr" is for casts down from a base class, and there are none.
+# and objects that are too small, and sees what a pointer reads that has gone too far; "vptr" is for
+# casts down from a base class, and there are none.
 ARGUMENTS = {"address,undefined": "['-g1', '--param=ggc-min-heapsize=4000000',"
                                   " '-fno-sanitize-recover=undefined',"
-                                  " '-fno-sanitize=null,vptr,object-size']",
+                                  " '-fno-sanitize=null,vptr,object-size,pointer-overflow']",
              "thread": "['-g1', '--param=ggc-min-heapsize=4000000']"}
 # What is built for release runs as a whole, among real servers; units, and packets byte by byte, run
 # where the sanitizers watch them.
@@ -238,7 +239,7 @@ def main():
                         help=f"of {', '.join(PARTS)}; with asan- or tsan- before it, in a build "
                              f"with those sanitizers. None: {' '.join(EVERYTHING)}")
     parser.add_argument("--schedules", type=int, metavar="N",
-                        help="how many the part sim plays (20000)")
+                        help="how many the part sim plays (100000)")
     parser.add_argument("--seed", type=int, metavar="S", help="of the first of them (1)")
     arguments = parser.parse_args()
     if arguments.schedules is not None:
