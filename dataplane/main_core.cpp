@@ -132,7 +132,8 @@ void MainCore::step_peer(Instant now, CoarseTime coarse) {
     follow_roles(now);  // the peer may have asked for it
     if (peer_->tables.step(coarse)) merged_ = 0;
     judge_preemption(now);
-    if (pair_.routers().set_empty(peer_->tables.empty_groups(now), now)) {
+    const std::vector<std::uint64_t> empty = peer_->tables.empty_groups(now);
+    if (pair_.routers().set_empty(empty, peer_->tables.perhaps_empty_groups(), now)) {
         spdlog::warn(
             "pair: groups whose backends are all down here, and not at the peer, are left to it");
     }

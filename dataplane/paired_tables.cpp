@@ -131,6 +131,12 @@ std::vector<std::uint64_t> PairedTables::empty_groups(Instant now) {
     return empty;
 }
 
+std::vector<std::uint64_t> PairedTables::perhaps_empty_groups() const {
+    std::vector<std::uint64_t> groups;
+    for (const auto& [group, since] : empty_since_) groups.push_back(group);
+    return groups;
+}
+
 bool PairedTables::follow_roles(CoarseTime now) {
     std::vector<tables::Domain> domains;
     for (const Share& share : shares_) {

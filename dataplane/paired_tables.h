@@ -49,6 +49,8 @@ class PairedTables {
     /// Groups (tables::name_id) whose VIPs have nobody to serve here by this instance's checks, and
     /// somebody by the peer's, for longer than these may be late. Often.
     std::vector<std::uint64_t> empty_groups(Instant now);
+    /// The same by the last call, but for however short.
+    [[nodiscard]] std::vector<std::uint64_t> perhaps_empty_groups() const;
     [[nodiscard]] pair::Replication& replication() { return *replication_; }
     [[nodiscard]] std::size_t peers_flows() const { return peer_flows_.count(); }
     [[nodiscard]] std::uint32_t peers_flows_of(tables::BackendIndex backend) const;

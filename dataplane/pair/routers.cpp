@@ -177,10 +177,11 @@ bool Routers::is_fit(const Group& group) const {
     return workers_run_ && !group.is_empty && (ports_down_ >> group.record.port & 1U) == 0;
 }
 
-/// Whoever is not sure to reach its gateway takes nothing from another instance, which may be
-/// better off: when the gateway itself is gone, both notice that at about the same time.
+/// Whoever is not sure to reach its gateway, or a backend, takes nothing from another instance,
+/// which may be better off: when they themselves are gone, both notice that at about the same time.
 bool Routers::may_preempt(const Group& group) const {
-    return may_preempt_ && group.record.gateway == tables::GatewayState::kAnswers;
+    return may_preempt_ && !group.is_perhaps_empty &&
+           group.record.gateway == tables::GatewayState::kAnswers;
 }
 
 void Routers::judge(Group& group, Instant now) {
@@ -340,16 +341,19 @@ void Routers::on_time(Instant now) {
     });
 }
 
-bool Routers::set_empty(std::span<const std::uint64_t> groups, Instant now) {
-    bool is_new = false;
+bool Routers::set_empty(std::span<const std::uint64_t> groups,
+                        std::span<const std::uint64_t> perhaps, Instant now) {
+    bool is_any_new = false;
     for (Group& group : groups_) {
-        const bool is_empty =
-            std::ranges::find(groups, tables::name_id(group.record.name)) != groups.end();
-        if (std::exchange(group.is_empty, is_empty) == is_empty) continue;
-        is_new = true;
-        judge(group, now);
+        const auto is_among = [&](std::span<const std::uint64_t> names) {
+            return std::ranges::find(names, tables::name_id(group.record.name)) != names.end();
+        };
+        const bool was_empty = std::exchange(group.is_empty, is_among(groups));
+        const bool was_perhaps = std::exchange(group.is_perhaps_empty, is_among(perhaps));
+        is_any_new |= group.is_empty && !was_empty;
+        if (group.is_empty != was_empty || group.is_perhaps_empty != was_perhaps) judge(group, now);
     }
-    return is_new;
+    return is_any_new;
 }
 
 Routers::Group* Routers::find(std::uint64_t group) {

@@ -65,9 +65,10 @@ class Routers {
     /// Evidence. Who cannot forward does not claim to. True if that was new.
     bool set_workers_run(bool workers_run, Instant now);
     bool set_port_up(std::uint8_t port, bool is_up, Instant now);
-    /// These groups (tables::name_id) have nobody to serve here, and somebody at the peer. True if
-    /// that is new.
-    bool set_empty(std::span<const std::uint64_t> groups, Instant now);
+    /// These groups (tables::name_id) have nobody to serve here, and somebody at the peer; and with
+    /// `perhaps`, the same may turn out. True if that is new of any.
+    bool set_empty(std::span<const std::uint64_t> groups, std::span<const std::uint64_t> perhaps,
+                   Instant now);
     [[nodiscard]] bool workers_run() const { return workers_run_; }
     /// Whether lower active ones may be replaced: not while this instance could not go on for them.
     void allow_preemption(bool is_allowed);
@@ -111,6 +112,7 @@ class Routers {
         tables::PlanGroup record;
         std::array<Router, 2> routers;
         bool is_empty = false;
+        bool is_perhaps_empty = false;
         bool yields = false;
         bool is_muted = false;
     };

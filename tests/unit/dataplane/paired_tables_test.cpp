@@ -285,13 +285,16 @@ TEST_F(PairedTablesTest, AGroupIsEmptyOnlyForLongerThanThePeersChecksMayBeLate) 
     follow(plan);
     peer_appears();
     peer_says({second_backend(9), pair::ToldVerdict{9, HealthState::kUp}, pair::AllTold{}});
+    EXPECT_TRUE(paired_.perhaps_empty_groups().empty());
     EXPECT_TRUE(paired_.empty_groups(kPairedNoon).empty());
+    EXPECT_EQ(paired_.perhaps_empty_groups().size(), 1U) << "at once";
     follow(plan);  // another plan begins nothing anew
     EXPECT_TRUE(paired_.empty_groups(kPairedNoon + kApart - Duration{1}).empty());
     EXPECT_EQ(paired_.empty_groups(kPairedNoon + kApart).size(), 1U);
 
     peer_says({pair::ToldVerdict{9, HealthState::kDown}});
     EXPECT_TRUE(paired_.empty_groups(kPairedNoon + kApart).empty());
+    EXPECT_TRUE(paired_.perhaps_empty_groups().empty());
     peer_says({pair::ToldVerdict{9, HealthState::kUp}});
     EXPECT_TRUE(paired_.empty_groups(kPairedNoon + kApart).empty()) << "since now only";
     EXPECT_EQ(paired_.empty_groups(kPairedNoon + 2 * kApart).size(), 1U);

@@ -102,13 +102,20 @@ TEST_F(RoutersOfTwo, WhoIsMutedSaysNothingAndIsReplacedAsIfItWereDead) {
 }
 
 TEST_F(RoutersOfTwo, AGroupWithNobodyToServeIsLeftToTheOtherOneUntilThereIs) {
-    EXPECT_TRUE(here_.routers.set_empty(std::vector{kMovedGroup}, two_.now));
-    EXPECT_FALSE(here_.routers.set_empty(std::vector{kMovedGroup}, two_.now)) << "no news";
+    const std::vector moved{kMovedGroup};
+    EXPECT_FALSE(here_.routers.set_empty({}, moved, two_.now));
+    two_.run(milliseconds(100));
+    EXPECT_TRUE(here_.answers()) << "it may be for a moment";
+    EXPECT_TRUE(here_.routers.set_empty(moved, moved, two_.now));
+    EXPECT_FALSE(here_.routers.set_empty(moved, moved, two_.now)) << "no news";
     EXPECT_FALSE(here_.routers.standing(kMovedGroup).is_fit);
     two_.run(milliseconds(100));
     EXPECT_FALSE(here_.answers());
     EXPECT_TRUE(there_.answers());
-    EXPECT_TRUE(here_.routers.set_empty({}, two_.now));
+    EXPECT_FALSE(here_.routers.set_empty({}, moved, two_.now));
+    two_.run(milliseconds(100));
+    EXPECT_FALSE(here_.answers()) << "nothing is taken back in doubt";
+    EXPECT_FALSE(here_.routers.set_empty({}, {}, two_.now));
     two_.run(milliseconds(100));
     EXPECT_TRUE(here_.answers());
     EXPECT_FALSE(there_.answers());
