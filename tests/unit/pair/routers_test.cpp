@@ -486,19 +486,15 @@ TEST(Routers, AStoppedProcessListensBeforeItClaims) {
 }
 
 TEST(Routers, AStoppedProcessHearsWhatHasWaitedBeforeItTakesAnythingBack) {
-    Instance high;
-    Instance low(kOtherMac);
-    high.groups[0].priority = 200;
-    low.groups[0].source_v4 = address("192.0.2.21");
-    high.follow(kNoon);
-    low.follow(kNoon);
-    Instant now = high.run(kNoon, 5 * kEvery);
+    Pair pair;
+    ASSERT_EQ(pair.active(), 2);
+    Instance& high = pair.high;
     // It stands still; the other one is active, releases the group, and is active again.
-    now = low.run(now, 5 * kEvery);
-    low.routers.set_workers_run(false, now);
-    low.routers.set_workers_run(true, now);
-    now = low.run(now, 5 * kEvery);
-    const std::vector<Routers::Frame> waiting = low.routers.take_frames();
+    Instant now = pair.low.run(pair.now, 5 * kEvery);
+    pair.low.routers.set_workers_run(false, now);
+    pair.low.routers.set_workers_run(true, now);
+    now = pair.low.run(now, 5 * kEvery);
+    const std::vector<Routers::Frame> waiting = pair.low.routers.take_frames();
     const std::vector<Advert> adverts = adverts_in(waiting);
     const auto released = std::ranges::find(adverts, kPriorityReleased, &Advert::priority);
     ASSERT_NE(released, adverts.end());
