@@ -133,6 +133,7 @@ std::vector<std::uint64_t> PairedTables::empty_groups(Instant now) {
 
 std::vector<std::uint64_t> PairedTables::perhaps_empty_groups() const {
     std::vector<std::uint64_t> groups;
+    groups.reserve(empty_since_.size());
     for (const auto& [group, since] : empty_since_) groups.push_back(group);
     return groups;
 }
