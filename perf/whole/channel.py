@@ -61,7 +61,8 @@ def measure(_arguments):
             figures["steady_bytes"] = carried() - before
             # One weight of three, by 4 %: about a hundredth of the slots moves.
             since = len(first.control.text())
-            first.change_pool(backend(lab.backends[0], weight=96), backends[1], backends[2])
+            changed = [backend(lab.backends[0], weight=96), *backends[1:]]
+            first.change_pool(*changed)
             moved, slots = map(int, re.search(r"(\d+) of (\d+) slots move",
                                               first.control.text()[since:]).groups())
             figures["moved_percent"] = 100 * moved / slots
@@ -71,6 +72,7 @@ def measure(_arguments):
             figures["full_bytes"] = FLOWS * (FLOW_RECORD_BYTES + END_RECORD_BYTES)
             figures["transition_percent"] = (
                 100 * figures["transition_bytes"] / figures["full_bytes"])
+            second.change_pool(*changed)
             times = [seconds_to_agree(second, first, change, lab.backends[1])
                      for _ in range(CHANGES // 2) for change in (second.lose, second.find)]
             figures["agreement_ms"] = 1000 * statistics.median(times)

@@ -27,8 +27,9 @@ def services(lab):
 
 
 def pair_of(lab):
-    # What one of them finds alone takes no backend out: it is the group that is to move.
-    return running(lab, services=services(lab), agreement='"both"')
+    # What one of them finds alone takes no backend out: it is the group that is to move. And not
+    # because a busy machine stops an instance for moments.
+    return running(lab, "500ms", services(lab), agreement='"both"')
 
 
 def cut(instance, node):

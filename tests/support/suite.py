@@ -184,8 +184,9 @@ ARGUMENTS = {"address,undefined": "['-g1', '--param=ggc-min-heapsize=4000000',"
              "thread": "['-g1', '--param=ggc-min-heapsize=4000000']"}
 # What is built for release runs as a whole, among real servers; units, and packets byte by byte, run
 # where the sanitizers watch them.
-# What takes longest to build comes last, so that the others are tested meanwhile.
-EVERYTHING = ["lint", "net", "kill", "sim", "asan-packet", "tsan-unit", "asan-unit"]
+# What takes longest to build comes late, so that the others are tested meanwhile; and what keeps both
+# CPUs busy for longest last, when net is over.
+EVERYTHING = ["lint", "net", "kill", "asan-packet", "tsan-unit", "asan-unit", "sim"]
 
 
 def parse(name):

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <poll.h>
+#include <string>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -62,7 +63,7 @@ Hello hello_with_regions() {
     return hello;
 }
 
-void expect_complaint(const Result<Received>& received, const char* complaint) {
+void expect_complaint(const Result<Received>& received, const std::string& complaint) {
     ASSERT_FALSE(received);
     EXPECT_NE(received.error().message.find(complaint), std::string::npos)
         << received.error().message;
@@ -143,7 +144,8 @@ TEST_F(Exchange, SomebodyOfAnotherReleaseIsToldSo) {
     hello.layout_version = kLayoutVersion + 1;
     ASSERT_TRUE(send_hello(pair.there.get(), hello, kNoRegions));
     expect_complaint(receive_hello(pair.here.get(), kPatienceMs),
-                     "layout version 9, this one has 8: restart");
+                     "layout version " + std::to_string(kLayoutVersion + 1) + ", this one has " +
+                         std::to_string(kLayoutVersion) + ": restart");
     hello = {};
     hello.magic ^= 1;
     ASSERT_TRUE(send_hello(pair.there.get(), hello, kNoRegions));

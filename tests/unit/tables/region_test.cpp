@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <limits>
+#include <string>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -64,14 +65,15 @@ TEST(RegionDeathTest, AReaderCannotWrite) {
 struct BadHeader {
     const char* name;
     std::function<void(RegionHeader&)> damage;
-    const char* complaint;
+    std::string complaint;
 };
 
 TEST(Region, RefusesAHeaderThatIsNotItsOwn) {
     const BadHeader cases[] = {
         {"magic", [](RegionHeader& h) { h.magic ^= 1; }, "mark"},
         {"layout", [](RegionHeader& h) { h.layout_version = kLayoutVersion + 1; },
-         "layout version 9, this program has 8"},
+         "layout version " + std::to_string(kLayoutVersion + 1) + ", this program has " +
+             std::to_string(kLayoutVersion)},
         {"kind", [](RegionHeader& h) { h.kind = RegionKind::kLive; }, "kind or size"},
         {"size", [](RegionHeader& h) { h.size_bytes += 4096; }, "kind or size"},
         {"fixed size", [](RegionHeader& h) { h.fixed_size_bytes += 8; }, "kind or size"},
