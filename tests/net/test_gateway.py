@@ -30,6 +30,7 @@ class Follower(Tandem):
         super().__init__(lab, Config(lab.directory / f"follower{index}",
                                      {"web": Service(VIP4, [n.ipv4 for n in lab.backends])},
                                      gateways=[lab.client.ipv4], groups=[group]), node)
+        self.share_hash_key()
 
     def marks(self):
         """Where its logs stand."""

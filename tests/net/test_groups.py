@@ -35,10 +35,7 @@ def tandem(lab, index, priority, **group):
                     groups=[{"router_id": ROUTER_ID, "priority": priority, "interval": '"30ms"',
                              **group}])
     built = Tandem(lab, config, node)
-    # Without a [pair] each has a key of its own, and a request that both have a part of breaks.
-    state = built.directory / "state"
-    state.mkdir(parents=True)
-    (state / "hash_key").write_text(f"{'5' * 32} 1\n")
+    built.share_hash_key()
     return built
 
 
