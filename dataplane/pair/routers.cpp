@@ -294,7 +294,9 @@ void Routers::wake(Instant now) {
     for_each([&](Group& group, Router& router) {
         const Duration pause = std::max(kPauseMin, router.vrrp->active_interval() / 4);
         if (away <= pause) return;
-        router.vrrp->allow_preemption(false);  // what has waited is heard before it is judged anew
+        // What has waited is heard before it is judged anew.
+        may_preempt_ = false;
+        router.vrrp->allow_preemption(false);
         perform(group, router, router.vrrp->on_pause(now), now);
     });
 }

@@ -33,14 +33,9 @@ def pair_of(lab):
 
 
 def cut(instance, node):
-    """Its checks of this backend fail, and nobody else's."""
     since = len(instance.control.text())
-    instance.node.run("ip", "route", "add", "blackhole", f"{node.ipv4}/32")
+    instance.lose(node)
     instance.control.wait_for_log(re.compile(rf"{node.ipv4}:80 is down"), since)
-
-
-def mend(instance, node):
-    instance.node.run("ip", "route", "del", "blackhole", f"{node.ipv4}/32")
 
 
 def see_requests(stream, count):
@@ -65,8 +60,7 @@ def test_the_group_moves_when_every_pool_is_empty_here_alone_and_breaks_nothing(
             assert "the fault is probably ours" not in first.control.text()[since[2]:]
             see_requests(stream, 150)
             since = first.mark(), second.mark()
-            for node in lab.backends:
-                mend(first, node)
+            first.find(*lab.backends)
             first.wait_role("active", since[0])
             second.wait_role("backup", since[1])
             see_requests(stream, 50)
