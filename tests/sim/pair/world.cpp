@@ -383,8 +383,8 @@ void World::publish(std::size_t i) {
     Machine& machine = machines_[i];
     if (!std::exchange(machine.publish_is_due, false)) return;
     machine.plan = machine.control->make();
-    trace("{} has plan {} of digest {:x}", i, machine.plan->generation,
-          machine.plan->content.head.digest & 0xffffU);
+    trace("{} has plan {} of digest {:x}, numbers of backends {}", i, machine.plan->generation,
+          machine.plan->content.head.digest & 0xffffU, fmt::join(machine.plan->ids, " "));
     if (machine.dataplane) machine.dataplane->on_plan(machine.plan);
     const Plan& other = *machines_[1 - i].plan;
     if (other.inputs == machine.plan->inputs &&
