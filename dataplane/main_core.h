@@ -74,7 +74,7 @@ class MainCore {
     Orders orders_;
     pair::Routers::Numbers group_numbers_{};
     bool is_syncing_said_ = false;
-    pair::Message own_;  ///< what heartbeats say
+    pair::Heartbeat own_;  ///< what it says of itself
     std::vector<Prefix> vips_;
     bool vips_are_set_ = true;  ///< the kernel knows them, too
     CoarseTime remembering_;    ///< the longest of the flows' timeouts

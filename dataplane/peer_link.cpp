@@ -149,7 +149,7 @@ void PeerLink::keep_open(Path& path, Instant now) {
     }
 }
 
-void PeerLink::step(Instant now, const pair::Message& own, bool is_fit, PairedTables& tables,
+void PeerLink::step(Instant now, const pair::Heartbeat& own, bool is_fit, PairedTables& tables,
                     pair::Handoff& handoff) {
     follow_key(now);
     // What we did not look at is no silence.
@@ -212,25 +212,33 @@ void PeerLink::believe(Path& path, std::span<const std::uint8_t> datagram, Insta
     is_new_life_ |= opened.is_new;
     const std::optional<pair::Message> message = pair::decode(opened.payload);
     if (!message) return;  // or it is of a release that this one does not understand
+    // A life begins with a heartbeat: without one it is not known how to take what else is said.
+    if (!message->heartbeat && (!heard_ || is_new_life_)) return;
     suspicion_.heard(at);
-    heard_at_ = std::max(heard_at_, at);
     tables::add(state_->heard, 1);
     best_path_ = static_cast<std::size_t>(&path - paths_.data());
+    if (message->heartbeat) take(*message->heartbeat, at, path, tables);
+    take(*message, now, tables);
+}
+
+void PeerLink::take(const pair::Heartbeat& heartbeat, Instant at, const Path& path,
+                    PairedTables& tables) {
     if (!heard_ || is_new_life_) {
         spdlog::info("peer: alive at {}, its configuration has revision {}", path.peer.str(),
-                     message->config_revision);
+                     heartbeat.config_revision);
     }
-    const bool is_new = std::exchange(is_new_life_, false);
-    suit(*message, is_new, path, tables);
-    take(*message, now, tables);
+    suit(heartbeat, std::exchange(is_new_life_, false), path, tables);
+    if (is_followed_) tables.replication().peer_has_key(heartbeat.hash_key_id);
+    heard_ = heartbeat;
+    heard_at_ = std::max(heard_at_, at);
     state_->is_alive.store(true, std::memory_order_relaxed);
 }
 
 /// One that does not suit is heard all the same, so that it is known to live; the roles of both go
 /// by their advertisements, as if there were no channel.
-void PeerLink::suit(const pair::Message& message, bool is_new, const Path& path,
+void PeerLink::suit(const pair::Heartbeat& heartbeat, bool is_new, const Path& path,
                     PairedTables& tables) {
-    common_ = pair::common(pair::kOurFeatures, message.features.value_or(pair::kFeaturesBefore));
+    common_ = pair::common(pair::kOurFeatures, heartbeat.features.value_or(pair::kFeaturesBefore));
     if (!common_.suits()) tables::add(state_->unsuited, 1);
     if (is_new) trouble_.clear();
     std::string trouble = pair::trouble_of(common_);
@@ -249,21 +257,19 @@ void PeerLink::suit(const pair::Message& message, bool is_new, const Path& path,
 
 void PeerLink::take(const pair::Message& message, Instant now, PairedTables& tables) {
     if (is_followed_) take_told(message, now, tables);
-    if (common_.suits() && message.hash_key) tables.note_key(*message.hash_key, message.answers);
+    if (common_.suits() && message.hash_key) tables.note_key(*message.hash_key, heard_->answers);
     if (can(pair::kHandsOff)) {
         if (message.ask && asked_.size() < kAsksAtOnce) asked_.push_back(*message.ask);
         if (message.answer && answered_.size() < kAsksAtOnce) answered_.push_back(*message.answer);
     }
-    heard_ = message;
-    heard_->batch.reset();
 }
 
 void PeerLink::take_told(const pair::Message& message, Instant now, PairedTables& tables) {
     pair::Replication& replication = tables.replication();
-    replication.peer_has_key(message.hash_key_id);
-    if (message.acknowledgement) replication.take(*message.acknowledgement, now);
-    if (message.acknowledgement && message.wants_telling) {
-        replication.take_request(message.acknowledgement->epoch);
+    if (message.acknowledgement) {
+        replication.take(*message.acknowledgement, now);
+        const bool wants_telling = message.heartbeat && message.heartbeat->wants_telling;
+        if (wants_telling) replication.take_request(message.acknowledgement->epoch);
     }
     if (message.batch) {
         replication.take(*message.batch, coarse_now());
@@ -303,7 +309,7 @@ bool PeerLink::is_in_step(PairedTables& tables, Instant now) const {
 }
 
 /// Equal tables are an optimisation; that they stay different is worth a line.
-void PeerLink::compare(const pair::Message& own, Instant now) {
+void PeerLink::compare(const pair::Heartbeat& own, Instant now) {
     if (!heard_) return;
     const bool same = heard_->hash_key_id == own.hash_key_id && heard_->digest == own.digest;
     state_->has_same_tables.store(same, std::memory_order_relaxed);
@@ -329,27 +335,30 @@ void PeerLink::compare(const pair::Message& own, Instant now) {
                  heard_->pools.size());
 }
 
-pair::Message PeerLink::heartbeat(const pair::Message& own, PairedTables& tables) const {
-    pair::Message message = own;
-    message.interval_us = static_cast<std::uint32_t>(
+/// With a heartbeat, but for digests of pools.
+pair::Message PeerLink::heartbeat(const pair::Heartbeat& own, PairedTables& tables) const {
+    const pair::Replication& replication = tables.replication();
+    pair::Message message;
+    message.heartbeat = own;
+    message.heartbeat->interval_us = static_cast<std::uint32_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(settings_.interval).count());
-    message.features = pair::kOurFeatures;
-    message.is_fit = true;
-    message.is_caught_up = tables.replication().is_caught_up();
-    message.has_told_all = tables.replication().has_told_all();
-    message.answers = tables.answers();
-    message.wants_telling = tables.replication().wants_telling();
-    message.pools.clear();
-    message.acknowledgement = tables.replication().acknowledgement();
+    message.heartbeat->features = pair::kOurFeatures;
+    message.heartbeat->is_fit = true;
+    message.heartbeat->is_caught_up = replication.is_caught_up();
+    message.heartbeat->has_told_all = replication.has_told_all();
+    message.heartbeat->answers = tables.answers();
+    message.heartbeat->wants_telling = replication.wants_telling();
+    message.heartbeat->pools.clear();
+    message.acknowledgement = replication.acknowledgement();
     if (heard_ && heard_->hash_key_id != own.hash_key_id) message.hash_key = tables.key();
     return message;
 }
 
-void PeerLink::speak(Instant now, const pair::Message& own, PairedTables& tables) {
+void PeerLink::speak(Instant now, const pair::Heartbeat& own, PairedTables& tables) {
     next_heartbeat_ = std::max(next_heartbeat_ + settings_.interval, now);
     pair::Message message = heartbeat(own, tables);
     for (std::size_t i = 0; i < std::min(own.pools.size(), pair::kPoolDigestsMax); ++i) {
-        message.pools.push_back(own.pools[next_pool_++ % own.pools.size()]);
+        message.heartbeat->pools.push_back(own.pools[next_pool_++ % own.pools.size()]);
     }
     const std::vector<std::uint8_t> payload = encode(message);
     // Sealed anew for each path: the same datagram twice would be a replayed one.
@@ -359,17 +368,21 @@ void PeerLink::speak(Instant now, const pair::Message& own, PairedTables& tables
     tables::add(state_->sent, 1);
 }
 
-/// Records, and that they have come. Over one path: what gets lost there comes again.
-void PeerLink::stream(Instant now, const pair::Message& own, PairedTables& tables) {
+/// Records, and that they have come: they repeat no heartbeat, which would be most of them. Whoever
+/// is asked or answered decides by what the other one is at that moment. Over one path: what gets
+/// lost there comes again.
+void PeerLink::stream(Instant now, const pair::Heartbeat& own, PairedTables& tables) {
     if (!heard_ || !paths_[best_path_].socket.is_open()) return;
     const Path& path = paths_[best_path_];
     for (int i = 0; i < kBatchesAtOnce; ++i) {
         std::optional<pair::Batch> batch = tables.replication().next_batch(now);
         if (!batch && !owes_acknowledgement_ && !ask_ && !answer_) return;
         owes_acknowledgement_ = false;
-        pair::Message message = heartbeat(own, tables);
+        pair::Message message;
+        if (ask_ || answer_) message = heartbeat(own, tables);
         message.ask = std::exchange(ask_, std::nullopt);
         message.answer = std::exchange(answer_, std::nullopt);
+        message.acknowledgement = tables.replication().acknowledgement();
         if (batch) {
             tables::add(state_->records, batch->records.size());
             message.batch = std::move(batch);

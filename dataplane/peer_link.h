@@ -26,7 +26,7 @@ class PeerLink {
     static Result<PeerLink> open(const conf::Pair& settings, tables::PeerState& state);
 
     /// Hears, judges and, if this instance is fit, speaks: `own` is what it says of itself.
-    void step(Instant now, const pair::Message& own, bool is_fit, PairedTables& tables,
+    void step(Instant now, const pair::Heartbeat& own, bool is_fit, PairedTables& tables,
               pair::Handoff& handoff);
     [[nodiscard]] pair::Handoff::Peer peer() const {
         return {.is_alive = heard_.has_value(),
@@ -55,16 +55,18 @@ class PeerLink {
     void hear(Path& path, Instant now, PairedTables& tables);
     void believe(Path& path, std::span<const std::uint8_t> datagram, Instant at, Instant now,
                  PairedTables& tables);
+    void take(const pair::Heartbeat& heartbeat, Instant at, const Path& path, PairedTables& tables);
     void take(const pair::Message& message, Instant now, PairedTables& tables);
     void take_told(const pair::Message& message, Instant now, PairedTables& tables);
     [[nodiscard]] bool can(pair::Feature feature) const { return (common_.usable & feature) != 0; }
-    void suit(const pair::Message& message, bool is_new, const Path& path, PairedTables& tables);
+    void suit(const pair::Heartbeat& heartbeat, bool is_new, const Path& path,
+              PairedTables& tables);
     void converse(Instant now, pair::Handoff& handoff);
     void judge(Instant now, PairedTables& tables);
-    void compare(const pair::Message& own, Instant now);
-    void speak(Instant now, const pair::Message& own, PairedTables& tables);
-    void stream(Instant now, const pair::Message& own, PairedTables& tables);
-    pair::Message heartbeat(const pair::Message& own, PairedTables& tables) const;
+    void compare(const pair::Heartbeat& own, Instant now);
+    void speak(Instant now, const pair::Heartbeat& own, PairedTables& tables);
+    void stream(Instant now, const pair::Heartbeat& own, PairedTables& tables);
+    pair::Message heartbeat(const pair::Heartbeat& own, PairedTables& tables) const;
     void send(const Path& path, std::span<const std::uint8_t> datagram);
     void follow_key(Instant now);
 
@@ -73,8 +75,8 @@ class PeerLink {
     std::vector<Path> paths_;
     pair::Session session_;
     pair::Suspicion suspicion_;
-    std::optional<pair::Message> heard_;  ///< the last of its life; nullopt: none, or it is dead
-    Instant heard_at_{};                  ///< when that came from the wire
+    std::optional<pair::Heartbeat> heard_;  ///< its last; nullopt: none, or it is dead
+    Instant heard_at_{};                    ///< when that came from the wire
     std::array<std::uint64_t, pair::kRefusalCount> refused_{};
     Instant stepped_at_{};
     Instant next_heartbeat_{};

@@ -39,23 +39,31 @@ void write_field(ByteWriter& writer, Tag tag, Write&& write) {
                      static_cast<std::uint16_t>(writer.size() - length_at - sizeof(std::uint16_t)));
 }
 
-void write_heartbeat(ByteWriter& writer, const Message& message) {
-    writer.number(message.plan_generation);
-    writer.number(message.config_revision);
-    writer.number(message.hash_key_id);
-    writer.number(message.digest);
-    writer.number(message.interval_us);
-    writer.number(static_cast<std::uint8_t>(
-        (message.is_fit ? kFit : 0) | (message.is_caught_up ? kCaughtUp : 0) |
-        (message.has_told_all ? kToldAll : 0) | (message.answers ? kAnswers : 0) |
-        (message.wants_telling ? kWantsTelling : 0)));
-}
-
-void write_pools(ByteWriter& writer, const std::vector<PoolDigest>& pools) {
-    for (const PoolDigest& pool : pools) {
-        writer.number(pool.pool);
-        writer.number(pool.digest);
+void write_heartbeat(ByteWriter& writer, const Heartbeat& heartbeat) {
+    write_field(writer, kHeartbeat, [&] {
+        writer.number(heartbeat.plan_generation);
+        writer.number(heartbeat.config_revision);
+        writer.number(heartbeat.hash_key_id);
+        writer.number(heartbeat.digest);
+        writer.number(heartbeat.interval_us);
+        writer.number(static_cast<std::uint8_t>(
+            (heartbeat.is_fit ? kFit : 0) | (heartbeat.is_caught_up ? kCaughtUp : 0) |
+            (heartbeat.has_told_all ? kToldAll : 0) | (heartbeat.answers ? kAnswers : 0) |
+            (heartbeat.wants_telling ? kWantsTelling : 0)));
+    });
+    if (heartbeat.features) {
+        write_field(writer, kFeatures, [&] {
+            writer.number(heartbeat.features->has);
+            writer.number(heartbeat.features->needs);
+        });
     }
+    if (heartbeat.pools.empty()) return;
+    write_field(writer, kPools, [&] {
+        for (const PoolDigest& pool : heartbeat.pools) {
+            writer.number(pool.pool);
+            writer.number(pool.digest);
+        }
+    });
 }
 
 void write_batch(ByteWriter& writer, const Batch& batch) {
@@ -68,29 +76,29 @@ void write_batch(ByteWriter& writer, const Batch& batch) {
 }
 
 /// Fields may grow at their ends; a reader takes what it knows.
-bool read_heartbeat(ByteReader& field, Message& message) {
-    message.plan_generation = field.number<std::uint64_t>();
-    message.config_revision = field.number<std::uint64_t>();
-    message.hash_key_id = field.number<std::uint64_t>();
-    message.digest = field.number<std::uint64_t>();
-    message.interval_us = field.number<std::uint32_t>();
+bool read_heartbeat(ByteReader& field, Heartbeat& heartbeat) {
+    heartbeat.plan_generation = field.number<std::uint64_t>();
+    heartbeat.config_revision = field.number<std::uint64_t>();
+    heartbeat.hash_key_id = field.number<std::uint64_t>();
+    heartbeat.digest = field.number<std::uint64_t>();
+    heartbeat.interval_us = field.number<std::uint32_t>();
     const auto flags = field.number<std::uint8_t>();
-    message.is_fit = (flags & kFit) != 0;
-    message.is_caught_up = (flags & kCaughtUp) != 0;
-    message.has_told_all = (flags & kToldAll) != 0;
-    message.answers = (flags & kAnswers) != 0;
-    message.wants_telling = (flags & kWantsTelling) != 0;
+    heartbeat.is_fit = (flags & kFit) != 0;
+    heartbeat.is_caught_up = (flags & kCaughtUp) != 0;
+    heartbeat.has_told_all = (flags & kToldAll) != 0;
+    heartbeat.answers = (flags & kAnswers) != 0;
+    heartbeat.wants_telling = (flags & kWantsTelling) != 0;
     return field.is_sound();
 }
 
-bool read_pools(ByteReader& field, Message& message) {
+bool read_pools(ByteReader& field, Heartbeat& heartbeat) {
     while (!field.at_end()) {
         PoolDigest pool;
         pool.pool = field.number<std::uint64_t>();
         pool.digest = field.number<std::uint64_t>();
-        message.pools.push_back(pool);
+        heartbeat.pools.push_back(pool);
     }
-    return field.is_sound() && message.pools.size() <= kPoolDigestsMax;
+    return field.is_sound() && heartbeat.pools.size() <= kPoolDigestsMax;
 }
 
 bool read_batch(ByteReader& field, Message& message) {
@@ -105,12 +113,13 @@ bool read_batch(ByteReader& field, Message& message) {
     return field.is_sound();
 }
 
+/// `message` has a heartbeat.
 bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
     switch (tag) {
         case kHeartbeat:
-            return read_heartbeat(field, message);
+            return read_heartbeat(field, *message.heartbeat);
         case kPools:
-            return read_pools(field, message);
+            return read_pools(field, *message.heartbeat);
         case kAcknowledgement: {
             Acknowledgement read;
             read.epoch = field.number<std::uint32_t>();
@@ -144,7 +153,7 @@ bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
             Features read;
             read.has = field.number<std::uint32_t>();
             read.needs = field.number<std::uint32_t>();
-            message.features = read;
+            message.heartbeat->features = read;
             return field.is_sound();
         }
         case kBatch:
@@ -157,18 +166,12 @@ bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
 }  // namespace
 
 std::vector<std::uint8_t> encode(const Message& message) {
-    CHECK(message.pools.empty() || !message.batch);
-    CHECK(message.pools.size() <= kPoolDigestsMax);
-    ByteWriter writer;
-    write_field(writer, kHeartbeat, [&] { write_heartbeat(writer, message); });
-    if (message.features) {
-        write_field(writer, kFeatures, [&] {
-            writer.number(message.features->has);
-            writer.number(message.features->needs);
-        });
+    if (message.heartbeat) {
+        CHECK(message.heartbeat->pools.empty() || !message.batch);
+        CHECK(message.heartbeat->pools.size() <= kPoolDigestsMax);
     }
-    if (!message.pools.empty())
-        write_field(writer, kPools, [&] { write_pools(writer, message.pools); });
+    ByteWriter writer;
+    if (message.heartbeat) write_heartbeat(writer, *message.heartbeat);
     if (message.acknowledgement) {
         write_field(writer, kAcknowledgement, [&] {
             writer.number(message.acknowledgement->epoch);
@@ -202,6 +205,7 @@ std::vector<std::uint8_t> encode(const Message& message) {
 
 std::optional<Message> decode(std::span<const std::uint8_t> bytes) {
     Message message;
+    message.heartbeat.emplace();
     bool has_heartbeat = false;
     ByteReader reader(bytes);
     while (!reader.at_end()) {
@@ -210,7 +214,8 @@ std::optional<Message> decode(std::span<const std::uint8_t> bytes) {
         if (!reader.is_sound() || !read_field(tag, field, message)) return std::nullopt;
         has_heartbeat |= tag == kHeartbeat;
     }
-    if (!has_heartbeat) return std::nullopt;
+    if (!has_heartbeat) message.heartbeat.reset();  // what belongs to one says nothing alone
+    if (message == Message{}) return std::nullopt;
     return message;
 }
 

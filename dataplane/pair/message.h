@@ -1,5 +1,5 @@
-// What instances say to each other inside the envelope of session.h: a heartbeat always, records of
-// the stream if there are any. Pure.
+// What instances say to each other inside the envelope of session.h: heartbeats, and between them
+// records of the stream and their acknowledgements. Pure.
 //
 // A message is a row of fields, each a tag, a length and so many bytes, numbers in network order. A
 // reader steps over tags that it does not know, so that a later release may say more; what both are
@@ -69,8 +69,7 @@ struct Answer {
     friend bool operator==(const Answer&, const Answer&) = default;
 };
 
-struct Message {
-    // The heartbeat.
+struct Heartbeat {
     std::uint64_t plan_generation = 0;
     std::uint64_t config_revision = 0;
     std::uint64_t hash_key_id = 0;  ///< of the key of the table function: digests of others differ
@@ -85,6 +84,11 @@ struct Message {
     /// Some of them, in turn; none beside a batch, there is no room for both.
     std::vector<PoolDigest> pools;
 
+    friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
+};
+
+struct Message {
+    std::optional<Heartbeat> heartbeat;
     /// For a reader that has another.
     std::optional<OfferedKey> hash_key;
     std::optional<Ask> ask;
@@ -100,7 +104,7 @@ inline constexpr std::size_t kBatchRoom = 1232;
 
 /// At most kPayloadMax bytes.
 std::vector<std::uint8_t> encode(const Message& message);
-/// nullopt: lengths contradict each other, or there is no heartbeat in it.
+/// nullopt: lengths contradict each other, or there is nothing in it that is known.
 std::optional<Message> decode(std::span<const std::uint8_t> bytes);
 
 }  // namespace tandem::pair

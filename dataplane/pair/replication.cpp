@@ -41,7 +41,10 @@ bool Replication::answers_for(Domain domain) const {
 void Replication::set_plan(std::vector<ToldBackend> backends,
                            std::vector<tables::HealthState> verdicts, std::uint64_t hash_key_id) {
     follower_.set_backends(backends);
-    if (std::exchange(hash_key_id_, hash_key_id) != hash_key_id) telling_is_due_ = true;
+    if (std::exchange(hash_key_id_, hash_key_id) != hash_key_id) {
+        telling_is_due_ = true;
+        receiver_.forget();  // what may still come of that telling is of other slots
+    }
     for (std::size_t i = 1; i < std::max(backends.size(), backends_.size()); ++i) {
         const ToldBackend before = i < backends_.size() ? backends_[i] : ToldBackend{};
         ToldBackend now = i < backends.size() ? backends[i] : ToldBackend{};
@@ -168,8 +171,12 @@ void Replication::peer_is_lost(CoarseTime now) {
     follower_.set_alive(false, now);
     teller_.stop();
     ask_journals(0);
-    // With nobody to tell, transitions end alone.
-    for (const Teller::Endings& endings : teller_.take_unacknowledged()) {
+    finish_alone(teller_.take_unacknowledged(), now);
+}
+
+/// With nobody to tell, transitions end without the peer's knowledge.
+void Replication::finish_alone(const std::vector<Teller::Endings>& all, CoarseTime now) {
+    for (const Teller::Endings& endings : all) {
         uncommitted_ += endings.slots.size();
         slots_->finish(endings.id, endings.slots, now, settings_.remembering,
                        [&](auto pool, auto slot) { return last_use(pool, slot); });
@@ -321,13 +328,15 @@ bool Replication::settle(CoarseTime now) {
     return slots_->settle(
         now, settings_.remembering, [&](auto pool, auto slot) { return last_use(pool, slot); },
         [&](const SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings) {
-            return commit(id, endings);
+            return commit(id, endings, now);
         });
 }
 
-bool Replication::commit(const SlotTableId& id,
-                         std::span<const tables::SlotMemory::Ending> endings) {
+bool Replication::commit(const SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings,
+                         CoarseTime now) {
     if (!is_peer_alive_ || !teller_.tells(id)) {
+        // Those before them first: told later, they would undo these.
+        finish_alone(teller_.take_unacknowledged(id), now);
         uncommitted_ += endings.size();
         return false;
     }

@@ -59,7 +59,8 @@ class Replication {
     [[nodiscard]] bool wants_telling() const { return follower_.wants_telling(); }
     /// The next records for the peer, if it is time for any.
     std::optional<Batch> next_batch(Instant now) {
-        return is_telling() ? teller_.stream().next(now, kBatchRoom) : std::nullopt;
+        const bool is_time = is_telling() && has_same_key();
+        return is_time ? teller_.stream().next(now, kBatchRoom) : std::nullopt;
     }
 
     /// Often: moves on what can. True: workers are to see other slots.
@@ -101,7 +102,9 @@ class Replication {
     };
     [[nodiscard]] std::vector<OwnTable> own_tables() const;
     void begin_telling();
-    bool commit(const tables::SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings);
+    bool commit(const tables::SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings,
+                CoarseTime now);
+    void finish_alone(const std::vector<Teller::Endings>& all, CoarseTime now);
     void tell_flows();
     bool tell_inherited();
     [[nodiscard]] bool is_of_steady_slot(tables::FlowIdentity identity,

@@ -93,7 +93,7 @@ class StreamReceiver {
     };
     /// The records that are new and next, in order.
     Taken take(const Batch& batch);
-    /// The peer lives anew, and its epochs with it.
+    /// The epoch is void, and the next may have any number.
     void forget() { epoch_.reset(); }
 
     /// To be acknowledged. nullopt: nothing has come.

@@ -150,10 +150,13 @@ void Teller::tell_digest(const tables::SlotTables& slots) {
     if (table != nullptr) push(ToldDigest{id, digest_of(table->memory.steady().owners)});
 }
 
-std::vector<Teller::Endings> Teller::take_unacknowledged() {
+std::vector<Teller::Endings> Teller::take_unacknowledged(std::optional<tables::SlotTableId> id) {
     std::vector<Endings> taken;
-    for (Waiting& waiting : waiting_) taken.push_back(std::move(waiting.endings));
-    waiting_.clear();
+    std::erase_if(waiting_, [&](Waiting& waiting) {
+        if (id && waiting.endings.id != *id) return false;
+        taken.push_back(std::move(waiting.endings));
+        return true;
+    });
     return taken;
 }
 

@@ -60,8 +60,8 @@ class Teller {
     /// What the next of the tables, in turn, comes to; nothing while not all is told, or while ends
     /// of transitions wait, which the peer knows already and this instance does not.
     void tell_digest(const tables::SlotTables& slots);
-    /// Those that nobody will acknowledge any more.
-    std::vector<Endings> take_unacknowledged();
+    /// Those that nobody will acknowledge any more: all, or those of one table.
+    std::vector<Endings> take_unacknowledged(std::optional<tables::SlotTableId> id = {});
 
     /// The peer has acknowledged all that there is to know.
     [[nodiscard]] bool is_caught_up() const {

@@ -31,24 +31,26 @@ inline std::vector<test::Bytes> record_seeds() {
 }
 
 inline std::vector<test::Bytes> message_seeds() {
-    pair::Message message{.plan_generation = 1,
-                          .config_revision = 2,
-                          .hash_key_id = 3,
-                          .digest = 4,
-                          .interval_us = 10'000,
-                          .is_fit = true,
-                          .features = pair::kOurFeatures,
-                          .pools = {{3, 5}, {6, 7}},
-                          .hash_key = {},
-                          .ask = {},
-                          .answer = {},
-                          .acknowledgement = {},
-                          .batch = {}};
-    std::vector<test::Bytes> seeds{pair::encode(pair::Message{}), pair::encode(message)};
-    message.pools.clear();
+    pair::Message message;
+    message.heartbeat.emplace();
+    std::vector<test::Bytes> seeds{pair::encode(message)};
+    message.heartbeat = {.plan_generation = 1,
+                         .config_revision = 2,
+                         .hash_key_id = 3,
+                         .digest = 4,
+                         .interval_us = 10'000,
+                         .is_fit = true,
+                         .features = pair::kOurFeatures,
+                         .pools = {{3, 5}, {6, 7}}};
+    seeds.push_back(pair::encode(message));
+    message.heartbeat->pools.clear();
     message.hash_key = {{.bytes = {1, 2, 3}}, 4};
     message.ask = {pair::Ask::Verb::kTake, 1, 2};
     message.answer = {1, pair::Answer::Outcome::kActive};
+    message.acknowledgement = {1, 2};
+    message.batch = {1, 2, record_seeds()};
+    seeds.push_back(pair::encode(message));
+    message = {};
     message.acknowledgement = {1, 2};
     message.batch = {1, 2, record_seeds()};
     seeds.push_back(pair::encode(message));

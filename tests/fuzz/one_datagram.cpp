@@ -56,15 +56,18 @@ void check_message(std::span<const std::uint8_t> bytes) {
     const ExactCopy copy(bytes);
     const std::optional<Message> message = decode(copy.span());
     if (!message) return;
-    CHECK(message->pools.size() <= kPoolDigestsMax);
-    const Common both = common(kOurFeatures, message->features.value_or(kFeaturesBefore));
-    CHECK((both.usable & ~kOurFeatures.has) == 0);
-    CHECK(both.suits() == trouble_of(both).empty());
+    bool has_pools = false;
+    if (const std::optional<Heartbeat>& heartbeat = message->heartbeat) {
+        CHECK(heartbeat->pools.size() <= kPoolDigestsMax);
+        has_pools = !heartbeat->pools.empty();
+        const Common both = common(kOurFeatures, heartbeat->features.value_or(kFeaturesBefore));
+        CHECK((both.usable & ~kOurFeatures.has) == 0);
+        CHECK(both.suits() == trouble_of(both).empty());
+    }
     if (message->batch) {
         for (const Record& record : message->batch->records) check_record(record);
     }
-    const bool is_ours = message->pools.empty() || !message->batch;
-    if (!is_ours || bytes.size() > kPayloadMax) return;
+    if ((has_pools && message->batch) || bytes.size() > kPayloadMax) return;
     // What is stepped over is not said again.
     const Bytes again = encode(*message);
     CHECK(again.size() <= bytes.size());

@@ -211,8 +211,8 @@ class Dataplane {
     pair::Suspicion suspicion_;
     std::vector<std::pair<Datagram, Instant>> datagrams_;
     std::vector<Datagram> sent_;
-    std::optional<pair::Message> heard_;
-    pair::Message own_;
+    std::optional<pair::Heartbeat> heard_;
+    pair::Heartbeat own_;
     Instant stepped_at_{};
     Instant next_heartbeat_{};
     Instant answered_at_{};

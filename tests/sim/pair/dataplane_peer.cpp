@@ -51,32 +51,36 @@ void Dataplane::believe(const Datagram& datagram, Instant at, Instant now) {
     is_new_life_ |= opened->is_new;
     const std::optional<pair::Message> message = pair::decode(datagram.payload);
     if (!message) return;
+    if (!message->heartbeat && (!heard_ || is_new_life_)) return;
     suspicion_.heard(at);
     take(*message, std::exchange(is_new_life_, false), now);
 }
 
 /// PeerLink::take.
 void Dataplane::take(const pair::Message& message, bool is_new, Instant now) {
-    if (!heard_ || is_new) replication_->peer_appears(is_new, coarse(now));
-    replication_->peer_has_key(message.hash_key_id);
-    if (message.acknowledgement) replication_->take(*message.acknowledgement, now);
-    if (message.acknowledgement && message.wants_telling) {
-        replication_->take_request(message.acknowledgement->epoch);
+    if (message.heartbeat) {
+        if (!heard_ || is_new) replication_->peer_appears(is_new, coarse(now));
+        replication_->peer_has_key(message.heartbeat->hash_key_id);
+        heard_ = message.heartbeat;
+    }
+    if (message.acknowledgement) {
+        replication_->take(*message.acknowledgement, now);
+        const bool wants_telling = message.heartbeat && message.heartbeat->wants_telling;
+        if (wants_telling) replication_->take_request(message.acknowledgement->epoch);
     }
     if (message.batch) {
         replication_->take(*message.batch, coarse(now));
         owes_answer_ = true;
     }
-    heard_ = message;
-    heard_->batch.reset();
 }
 
 pair::Message Dataplane::heartbeat() const {
-    pair::Message message = own_;
-    message.interval_us = static_cast<std::uint32_t>(kHeartbeat / microseconds(1));
-    message.is_fit = true;
-    message.is_caught_up = replication_->is_caught_up();
-    message.wants_telling = replication_->wants_telling();
+    pair::Message message;
+    message.heartbeat = own_;
+    message.heartbeat->interval_us = static_cast<std::uint32_t>(kHeartbeat / microseconds(1));
+    message.heartbeat->is_fit = true;
+    message.heartbeat->is_caught_up = replication_->is_caught_up();
+    message.heartbeat->wants_telling = replication_->wants_telling();
     message.acknowledgement = replication_->acknowledgement();
     return message;
 }
@@ -92,7 +96,8 @@ void Dataplane::speak(Instant now) {
         std::optional<pair::Batch> batch = replication_->next_batch(now);
         if (!batch && !owes_answer_) return;
         owes_answer_ = false;
-        pair::Message message = heartbeat();
+        pair::Message message;
+        message.acknowledgement = replication_->acknowledgement();
         message.batch = std::move(batch);
         sent_.push_back(channel_.seal(encode(message)));
     }

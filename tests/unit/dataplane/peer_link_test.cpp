@@ -87,8 +87,8 @@ class PeerLinkTest : public testing::Test {
         tables_.replication().set_plan({{}, backend}, std::vector<tables::HealthState>(2),
                                        kLinkedKeyId);
         own_.hash_key_id = kLinkedKeyId;
-        says_.hash_key_id = kLinkedKeyId;
-        says_.is_caught_up = true;
+        says_.heartbeat.emplace().hash_key_id = kLinkedKeyId;
+        says_.heartbeat->is_caught_up = true;
         open();
     }
     ~PeerLinkTest() override {
@@ -145,7 +145,7 @@ class PeerLinkTest : public testing::Test {
     pair::Routers routers_{fixed_->roles, ports_};
     pair::Handoff handoff_{routers_, tables_.replication()};
     PlayedPeer peer_;
-    pair::Message own_;
+    pair::Heartbeat own_;
     pair::Message says_;  ///< the peer
     std::optional<PeerLink> link_;
 };
@@ -156,11 +156,49 @@ TEST_F(PeerLinkTest, APeerOfAnEarlierReleaseIsToldEverything) {
     EXPECT_TRUE(link_->peer().is_caught_up);
     EXPECT_EQ(fixed_->peer.unsuited, 0U);
     ASSERT_FALSE(peer_.heard.empty());
-    for (const pair::Message& each : peer_.heard) EXPECT_EQ(each.features, pair::kOurFeatures);
+    EXPECT_TRUE(std::ranges::all_of(peer_.heard, [](const pair::Message& each) {
+        return !each.heartbeat || each.heartbeat->features == pair::kOurFeatures;
+    }));
+}
+
+TEST_F(PeerLinkTest, RecordsRepeatNoHeartbeatAndAnswersDo) {
+    run();
+    says_.ask = pair::Ask{.verb = pair::Ask::Verb::kProbe, .id = 1, .group = 1};
+    run();
+    std::size_t records = 0;
+    std::size_t answers = 0;
+    for (const pair::Message& each : peer_.heard) {
+        if (!each.batch && !each.answer) continue;
+        EXPECT_EQ(each.heartbeat.has_value(), each.answer.has_value());
+        ++(each.answer ? answers : records);
+    }
+    EXPECT_NE(records, 0U);
+    EXPECT_NE(answers, 0U);
+}
+
+TEST_F(PeerLinkTest, WhatComesBeforeTheFirstHeartbeatOfALifeIsNotTaken) {
+    pair::Message records;
+    records.batch = {.epoch = 1, .first = 0, .records = {pair::encode(pair::AllTold{})}};
+    const auto say_them = [&] {
+        for (int i = 0; i < 1000; ++i) {
+            link_->step(Instant::clock::now(), own_, /*is_fit=*/true, tables_, handoff_);
+            tables_.step(1);
+            peer_.hear();
+            peer_.say(records);
+        }
+    };
+    say_them();
+    EXPECT_EQ(fixed_->peer.heard, 0U);
+    EXPECT_FALSE(fixed_->peer.is_alive);
+    run(1);
+    EXPECT_FALSE(tables_.replication().is_caught_up());
+    say_them();
+    EXPECT_TRUE(tables_.replication().is_caught_up());
 }
 
 TEST_F(PeerLinkTest, WhatALaterReleaseHasBesidesIsIgnored) {
-    says_.features = {.has = pair::kOurFeatures.has | kLaterFeature, .needs = pair::kStreams};
+    says_.heartbeat->features = {.has = pair::kOurFeatures.has | kLaterFeature,
+                                 .needs = pair::kStreams};
     run();
     EXPECT_TRUE(is_told());
     EXPECT_EQ(fixed_->peer.unsuited, 0U);
@@ -168,7 +206,8 @@ TEST_F(PeerLinkTest, WhatALaterReleaseHasBesidesIsIgnored) {
 }
 
 TEST_F(PeerLinkTest, OneThatNeedsWhatThisReleaseLacksIsRefusedWithAReasonAndKnownToLive) {
-    says_.features = {.has = pair::kOurFeatures.has | kLaterFeature, .needs = kLaterFeature};
+    says_.heartbeat->features = {.has = pair::kOurFeatures.has | kLaterFeature,
+                                 .needs = kLaterFeature};
     says_.ask = pair::Ask{.verb = pair::Ask::Verb::kProbe, .id = 1, .group = 1};
     says_.acknowledgement = pair::Acknowledgement{.epoch = 1, .next = 1};
     run();
@@ -185,20 +224,20 @@ TEST_F(PeerLinkTest, OneThatNeedsWhatThisReleaseLacksIsRefusedWithAReasonAndKnow
 TEST_F(PeerLinkTest, OfOneThatSuitsNoLongerNothingIsTakenAnyMoreAndOneThatSuitsAgainIsToldAnew) {
     run();
     ASSERT_TRUE(tables_.replication().hears_peer());
-    says_.features = {.has = kLaterFeature, .needs = kLaterFeature};
+    says_.heartbeat->features = {.has = kLaterFeature, .needs = kLaterFeature};
     run();  // what it had sent before is still under way
     EXPECT_FALSE(tables_.replication().hears_peer());
     peer_.heard.clear();
     run();
     EXPECT_FALSE(is_told());
-    says_.features = pair::kOurFeatures;
+    says_.heartbeat->features = pair::kOurFeatures;
     run();
     EXPECT_TRUE(tables_.replication().hears_peer());
     EXPECT_TRUE(is_told());
 }
 
 TEST_F(PeerLinkTest, WithoutAStreamOnBothSidesTheRestIsUsed) {
-    says_.features = {.has = pair::kHandsOff, .needs = 0};
+    says_.heartbeat->features = {.has = pair::kHandsOff, .needs = 0};
     says_.ask = pair::Ask{.verb = pair::Ask::Verb::kProbe, .id = 1, .group = 1};
     run();
     EXPECT_FALSE(is_told());

@@ -20,18 +20,20 @@ TEST(Features, OfTwoAlikeAllIsUsed) {
 }
 
 TEST(Features, AReleaseFromBeforeThereWereNamesCanDoWhatItCould) {
-    const std::optional<Message> older = decode(encode(Message{}));
-    ASSERT_TRUE(older);
-    EXPECT_EQ(older->features, std::nullopt);
-    EXPECT_EQ(common(kOurFeatures, older->features.value_or(kFeaturesBefore)).usable, kAll);
+    Message older;
+    older.heartbeat.emplace();
+    const std::optional<Message> read = decode(encode(older));
+    ASSERT_TRUE(read && read->heartbeat);
+    EXPECT_EQ(read->heartbeat->features, std::nullopt);
+    EXPECT_EQ(common(kOurFeatures, kFeaturesBefore).usable, kAll);
 }
 
 TEST(Features, WhatAPeerHasAndThisReleaseDoesNotKnowIsNotUsed) {
     Message newer;
-    newer.features = {.has = kAll | kLater | kLatest, .needs = kStreams};
+    newer.heartbeat.emplace().features = {.has = kAll | kLater | kLatest, .needs = kStreams};
     const std::optional<Message> read = decode(encode(newer));
-    ASSERT_TRUE(read && read->features);
-    const Common both = common(kOurFeatures, *read->features);
+    ASSERT_TRUE(read && read->heartbeat && read->heartbeat->features);
+    const Common both = common(kOurFeatures, *read->heartbeat->features);
     EXPECT_TRUE(both.suits());
     EXPECT_EQ(both.usable, kAll);
 }

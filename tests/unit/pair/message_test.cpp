@@ -11,25 +11,32 @@
 namespace tandem::pair {
 namespace {
 
-Message drawn(std::mt19937_64& random) {
-    Message message{.plan_generation = random(),
-                    .config_revision = random(),
-                    .hash_key_id = random(),
-                    .digest = random(),
-                    .interval_us = static_cast<std::uint32_t>(random()),
-                    .is_fit = random() % 2 == 0,
-                    .is_caught_up = random() % 2 == 0,
-                    .answers = random() % 2 == 0,
-                    .has_told_all = random() % 2 == 0,
-                    .features = {},
-                    .pools = {},
-                    .hash_key = {},
-                    .ask = {},
-                    .answer = {},
-                    .acknowledgement = {},
-                    .batch = {}};
+Heartbeat drawn_heartbeat(std::mt19937_64& random) {
+    Heartbeat heartbeat{.plan_generation = random(),
+                        .config_revision = random(),
+                        .hash_key_id = random(),
+                        .digest = random(),
+                        .interval_us = static_cast<std::uint32_t>(random()),
+                        .is_fit = random() % 2 == 0,
+                        .is_caught_up = random() % 2 == 0,
+                        .answers = random() % 2 == 0,
+                        .has_told_all = random() % 2 == 0,
+                        .wants_telling = random() % 2 == 0,
+                        .features = {},
+                        .pools = {}};
     if (random() % 2 == 0) {
-        message.acknowledgement = {static_cast<std::uint32_t>(random()), random()};
+        heartbeat.features = {static_cast<std::uint32_t>(random()),
+                              static_cast<std::uint32_t>(random())};
+    }
+    return heartbeat;
+}
+
+Message drawn(std::mt19937_64& random) {
+    Message message;
+    message.acknowledgement = {static_cast<std::uint32_t>(random()), random()};
+    if (random() % 2 == 0) {
+        message.heartbeat = drawn_heartbeat(random);
+        if (random() % 2 == 0) message.acknowledgement.reset();
     }
     if (random() % 2 == 0) {
         message.hash_key.emplace();
@@ -39,10 +46,6 @@ Message drawn(std::mt19937_64& random) {
         }
     }
     if (random() % 2 == 0) {
-        message.features = {static_cast<std::uint32_t>(random()),
-                            static_cast<std::uint32_t>(random())};
-    }
-    if (random() % 2 == 0) {
         message.ask = {static_cast<Ask::Verb>(1 + random() % 3),
                        static_cast<std::uint32_t>(random()), random()};
     }
@@ -50,9 +53,9 @@ Message drawn(std::mt19937_64& random) {
         message.answer = {static_cast<std::uint32_t>(random()),
                           static_cast<Answer::Outcome>(1 + random() % 4)};
     }
-    if (random() % 2 == 0) {
-        message.pools.resize(random() % (kPoolDigestsMax + 1));
-        for (PoolDigest& pool : message.pools) pool = {random(), random()};
+    if (message.heartbeat && random() % 2 == 0) {
+        message.heartbeat->pools.resize(random() % (kPoolDigestsMax + 1));
+        for (PoolDigest& pool : message.heartbeat->pools) pool = {random(), random()};
     } else {
         Batch batch{
             .epoch = static_cast<std::uint32_t>(random()), .first = random(), .records = {}};
@@ -87,17 +90,23 @@ TEST(MessageProperty, WhateverComesIsReadOrRefusedAndNeverReadPastItsEnd) {
         bytes.resize(random() % (bytes.size() + 1));
         bytes.shrink_to_fit();  // for AddressSanitizer to see where it ends
         const std::optional<Message> read = decode(bytes);
-        if (read && (read->pools.empty() || !read->batch)) {
+        if (read && (!read->batch || !read->heartbeat || read->heartbeat->pools.empty())) {
             ASSERT_EQ(decode(encode(*read)), read) << "draw " << i;
         }
     }
 }
 
-TEST(Message, EveryTruncationIsRefusedOrLacksWholeFields) {
+Message heartbeat_only() {
     Message message;
+    message.heartbeat.emplace();
+    return message;
+}
+
+TEST(Message, EveryTruncationIsRefusedOrLacksWholeFields) {
+    Message message = heartbeat_only();
     message.acknowledgement = {1, 2};
     const std::vector<std::uint8_t> bytes = encode(message);
-    const std::size_t heartbeat_bytes = encode(Message{}).size();
+    const std::size_t heartbeat_bytes = encode(heartbeat_only()).size();
     for (std::size_t length = 0; length < bytes.size(); ++length) {
         const std::optional<Message> read = decode(std::span(bytes).first(length));
         EXPECT_EQ(read.has_value(), length == heartbeat_bytes) << length;
@@ -105,13 +114,13 @@ TEST(Message, EveryTruncationIsRefusedOrLacksWholeFields) {
 }
 
 TEST(Message, OfEachFieldEveryTruncationIsRefused) {
-    std::vector<Message> messages(5);
+    std::vector<Message> messages(5, heartbeat_only());
     messages[0].hash_key = {{.bytes = {1, 2, 3}}, 4};
     messages[1].ask = {Ask::Verb::kTake, 1, 2};
     messages[2].answer = {1, Answer::Outcome::kActive};
     messages[3].batch = {1, 2, {{1, 2, 3}}};
-    messages[4].features = {5, 4};
-    const std::size_t heartbeat_bytes = encode(Message{}).size();
+    messages[4].heartbeat->features = {5, 4};
+    const std::size_t heartbeat_bytes = encode(heartbeat_only()).size();
     constexpr std::size_t kHeader = 3;
     for (const Message& message : messages) {
         const std::vector<std::uint8_t> whole = encode(message);
@@ -144,8 +153,8 @@ TEST(Message, WhatALaterReleaseAsksAndAnswersIsReadForTheReaderToRefuse) {
 }
 
 TEST(Message, TheLargestOfAllFieldsTogetherFitsOneDatagram) {
-    Message message;
-    message.features.emplace();
+    Message message = heartbeat_only();
+    message.heartbeat->features.emplace();
     message.hash_key.emplace();
     message.ask.emplace();
     message.answer.emplace();
@@ -159,20 +168,37 @@ TEST(Message, TheLargestOfAllFieldsTogetherFitsOneDatagram) {
     }
     EXPECT_LE(encode(message).size(), kPayloadMax);
     message.batch.reset();
-    message.pools.resize(kPoolDigestsMax);
+    message.heartbeat->pools.resize(kPoolDigestsMax);
     EXPECT_LE(encode(message).size(), kPayloadMax);
 }
 
 TEST(Message, FieldsOfALaterReleaseAreSteppedOver) {
-    Message message;
-    message.digest = 7;
+    Message message = heartbeat_only();
+    message.heartbeat->digest = 7;
     std::vector<std::uint8_t> bytes{200, 0, 2, 0xaa, 0xbb};
     const std::vector<std::uint8_t> known = encode(message);
     bytes.insert(bytes.end(), known.begin(), known.end());
     EXPECT_EQ(decode(bytes), message);
     bytes[2] = 255;
     EXPECT_EQ(decode(bytes), std::nullopt) << "a length that lies";
-    EXPECT_EQ(decode(std::vector<std::uint8_t>{200, 0, 0}), std::nullopt) << "no heartbeat";
+    EXPECT_EQ(decode(std::vector<std::uint8_t>{200, 0, 0}), std::nullopt) << "nothing else";
+}
+
+TEST(Message, NothingAndWhatBelongsToAHeartbeatThatIsNotThereSayNothing) {
+    EXPECT_EQ(decode({}), std::nullopt);
+    Message message = heartbeat_only();
+    message.heartbeat->features = {5, 4};
+    const std::vector<std::uint8_t> whole = encode(message);
+    const auto heartbeat_bytes = static_cast<std::ptrdiff_t>(encode(heartbeat_only()).size());
+    const std::vector<std::uint8_t> features(whole.begin() + heartbeat_bytes, whole.end());
+    EXPECT_EQ(decode(features), std::nullopt);
+}
+
+TEST(Message, RecordsTakeNoMoreThanTheyHaveToAreOnTheirWay) {
+    Message message;
+    message.acknowledgement = {1, 2};
+    message.batch = {1, 2, {Record(12)}};
+    EXPECT_LE(encode(message).size(), 45U);
 }
 
 }  // namespace

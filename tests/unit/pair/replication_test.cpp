@@ -118,6 +118,25 @@ TEST_F(ReplicationTest, WithThePeerLostTransitionsEndAloneAndThatIsCounted) {
     EXPECT_EQ(a_.slot(1), (Slot{a_.number_of(3), Slot::kSteady})) << "at once";
 }
 
+// Later, the peer would take it for the last word.
+TEST_F(ReplicationTest, AnEndThatNobodyHeardOfIsNotToldOnceTheSlotsNextTransitionHasEndedAlone) {
+    two_.meet();
+    two_.run(20);
+    a_.own({4, 2, 3, 1}, two_.coarse());
+    two_.pass(seconds(kHoldOfSides + 1));
+    a_.own({3, 2, 3, 1}, two_.coarse());
+    a_.answer_for_none(two_.coarse());
+    two_.run(20, [] { return true; });
+    two_.pass(seconds(kHoldOfSides + 1));
+    EXPECT_EQ(a_.slot(0), (Slot{a_.number_of(3), Slot::kSteady}));
+    EXPECT_EQ(a_.replication.uncommitted(), 2U);
+
+    a_.answer_for_all(two_.coarse());
+    two_.run(40);
+    EXPECT_TRUE(b_.replication.is_caught_up());
+    EXPECT_EQ(b_.followed(), a_.steady());
+}
+
 TEST_F(ReplicationTest, WithAnotherKeyNothingIsToldNorTaken) {
     a_.plan(kSharedKey + 1);
     ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
@@ -151,6 +170,27 @@ TEST_F(ReplicationTest, AKeyThatChangesIsTheEndOfBeingInStepUntilBothHaveIt) {
     EXPECT_FALSE(b_.replication.is_caught_up());
     EXPECT_FALSE(a_.replication.has_told_all());
     b_.plan(kSharedKey + 1);
+    a_.replication.peer_has_key(kSharedKey + 1);
+    two_.run(20);
+    EXPECT_TRUE(b_.replication.is_caught_up());
+    EXPECT_EQ(a_.replication.tellings(), 2U);
+}
+
+TEST_F(ReplicationTest, WhatIsUnderWayWhileTheKeyChangesIsNotTakenForTheNewOnes) {
+    two_.meet();
+    two_.run(20);
+    ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
+    a_.replication.step(two_.coarse());
+    const std::optional<Batch> late = a_.replication.next_batch(two_.now);
+    ASSERT_TRUE(late);
+    a_.plan(kSharedKey + 1);
+    two_.now += milliseconds(100);
+    EXPECT_FALSE(a_.replication.next_batch(two_.now)) << "nor is it sent again";
+    b_.plan(kSharedKey + 1);
+    b_.replication.peer_has_key(kSharedKey + 1);
+    b_.replication.take(*late, two_.coarse());
+    EXPECT_EQ(b_.peers_flow(1), std::nullopt);
+    EXPECT_FALSE(b_.replication.is_caught_up());
     a_.replication.peer_has_key(kSharedKey + 1);
     two_.run(20);
     EXPECT_TRUE(b_.replication.is_caught_up());
