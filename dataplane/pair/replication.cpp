@@ -178,8 +178,9 @@ void Replication::peer_is_lost(CoarseTime now) {
 void Replication::finish_alone(const std::vector<Teller::Endings>& all, CoarseTime now) {
     for (const Teller::Endings& endings : all) {
         uncommitted_ += endings.slots.size();
-        slots_->finish(endings.id, endings.slots, now, settings_.remembering,
-                       [&](auto pool, auto slot) { return last_use(pool, slot); });
+        have_ended_alone_ |=
+            slots_->finish(endings.id, endings.slots, now, settings_.remembering,
+                           [&](auto pool, auto slot) { return last_use(pool, slot); });
     }
 }
 
@@ -303,7 +304,8 @@ bool Replication::step(CoarseTime now) {
         teller_.stop();
         ask_journals(0);
     }
-    bool any = follow_tables(std::exchange(follows_anew_, false));
+    bool any = std::exchange(have_ended_alone_, false);
+    any |= follow_tables(std::exchange(follows_anew_, false));
     if (!awaited_.empty()) await_no_longer();
     for (const Teller::Endings& endings : teller_.take_acknowledged()) {
         any |= slots_->finish(endings.id, endings.slots, now, settings_.remembering,

@@ -135,6 +135,7 @@ class Replication {
     bool is_peer_alive_ = false;
     bool follows_anew_ = false;  ///< tables have come that the peer may have told of before
     bool telling_is_due_ = false;
+    bool have_ended_alone_ = false;   ///< transitions, and workers do not see it yet
     std::uint32_t asked_ = 0;         ///< of the journals
     std::vector<bool> is_answering_;  ///< by journal: it speaks of what was asked last
     std::vector<bool> has_answered_;

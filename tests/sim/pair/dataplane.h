@@ -87,6 +87,7 @@ class Dataplane {
     /// As the main core has found.
     [[nodiscard]] bool is_fit() const { return is_fit_; }
     [[nodiscard]] std::vector<LanFrame> take_frames() { return std::exchange(ring_, {}); }
+    [[nodiscard]] bool has_frames() const { return !ring_.empty(); }
     [[nodiscard]] std::vector<Datagram> take_datagrams() { return std::exchange(sent_, {}); }
     [[nodiscard]] std::vector<RoleChange> take_changes() { return std::exchange(changes_, {}); }
 

@@ -37,6 +37,8 @@ Excuse Judge::excuse_of(const Flow& flow, std::size_t at, bool is_active, bool a
     const Group& group = groups_[flow.seen.group];
     if (flow.unknown[at] != Excuse::kNone) return flow.unknown[at];
     if (!answers && group.is_behind[at]) return Excuse::kBehind;
+    // It follows one that has given up as well: nobody knows of what the two have forwarded since.
+    if (!answers && !is_active && !group.is_active[other(at)]) return Excuse::kBehind;
     // Its slots are not those that it is told of: the operator has changed one side only.
     if (!answers && is_active && group.follows[at]) return Excuse::kBehind;
     const Duration limit = idle_limit(flow);
@@ -137,6 +139,7 @@ void Judge::became_active(std::size_t instance, const RoleChange& change,
         const bool is_lost = state.follows[instance] && !change.follows[flow.seen.pool];
         if (is_lost) flow.unknown[instance] = Excuse::kBehind;
     }
+    state.is_active[instance] = true;
     state.follows[instance] = state.is_behind[instance] = false;
     state.is_behind[other(instance)] = true;
     state.taken_at[instance] = now;
@@ -144,6 +147,7 @@ void Judge::became_active(std::size_t instance, const RoleChange& change,
 
 void Judge::gave_up(std::size_t instance, std::size_t group, const Machines& machines) {
     happens();
+    groups_[group].is_active[instance] = false;
     const Dataplane* peer = machines[other(instance)];
     if (peer != nullptr && peer->is_active(group)) groups_[group].is_behind[instance] = true;
 }
@@ -192,9 +196,11 @@ void Judge::removed(std::size_t instance, const Dataplane& dataplane, BackendId 
     for (Flow& flow : *flows_) {
         if (flow.backend != backend) continue;
         const bool is_active = dataplane.is_active(flow.seen.group);
-        // Who is not active may still have flows of its own, and gets the others told again.
+        // Who is not active may still have flows of its own or of a telling that is over, and gets
+        // the others told again.
         const bool is_told =
-            dataplane.peer_flows().find(identity_of(slot_hash_, flow.seen)).has_value();
+            dataplane.replication().follower().is_told(domain_of(flow.seen.group)) &&
+            dataplane.peer_flows().find(identity_of(slot_hash_, flow.seen));
         for (std::size_t i = 0; i < kInstances; ++i) {
             const bool forgets = is_active || (i == instance && !is_told);
             if (forgets && flow.unknown[i] == Excuse::kNone) flow.unknown[i] = Excuse::kRemoved;

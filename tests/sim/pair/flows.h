@@ -70,6 +70,7 @@ class Judge {
         std::array<Instant, kInstances> told_at{};
         std::array<Instant, kInstances> taken_at{};
         std::array<bool, kInstances> is_as_told{};  ///< nothing has happened since it was told all
+        std::array<bool, kInstances> is_active{};
     };
     void happens();
 

@@ -123,6 +123,7 @@ void World::happen(const Event& event) {
             return publish(i);
         case Kind::kAdvert:
             if (!machine.dataplane) return;
+            trace("{} hears of group {} with priority {}", i, event.subject, event.detail);
             return machine.dataplane->on_advert(
                 event.subject,
                 {.router_id = 1,
@@ -220,8 +221,9 @@ void World::pause(std::size_t i) {
 
 void World::go_on(std::size_t i) {
     trace("{} goes on", i);
-    promises_->go_on(i, now_);
     Machine& machine = machines_[i];
+    promises_->go_on(i, now_);
+    if (machine.dataplane->has_frames()) promises_->speaks_late(now_);
     machine.is_paused = false;
     machine.dataplane->set_clock(now_);
     if (machine.dataplane->workers_run()) {

@@ -113,6 +113,8 @@ TEST_F(ReplicationTest, WithThePeerLostTransitionsEndAloneAndThatIsCounted) {
     a_.replication.peer_is_lost(two_.coarse());
     EXPECT_EQ(a_.slot(), (Slot{a_.number_of(4), Slot::kSteady}));
     EXPECT_EQ(a_.replication.uncommitted(), 1U);
+    EXPECT_TRUE(a_.replication.step(two_.coarse())) << "workers are to see it";
+    EXPECT_FALSE(a_.replication.step(two_.coarse()));
     a_.own({4, 3, 3, 1}, two_.coarse());
     two_.pass(seconds(kHoldOfSides + 1));
     EXPECT_EQ(a_.slot(1), (Slot{a_.number_of(3), Slot::kSteady})) << "at once";
