@@ -292,14 +292,14 @@ std::vector<tables::SlotTableId> Follower::take_changed() {
     return std::exchange(changed_, {});
 }
 
-void Follower::sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets,
+bool Follower::sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets,
                      const IsOver& is_over, const OnGone& on_gone) {
     if (counting_.size() != own_.size()) counting_.assign(own_.size(), 0);
     if (flows_->count() == 0) {
         counted_.assign(own_.size(), 0);
-        return;
+        return true;
     }
-    if (swept_ == 0 && std::exchange(sweep_began_, now) == now) return;
+    if (swept_ == 0 && std::exchange(sweep_began_, now) == now) return false;
     const auto keeps = [&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
         const CoarseTime since = old_since_[flow.serial];
         const bool is_old = since != 0 && now - since > remembering;
@@ -311,8 +311,9 @@ void Follower::sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets
         return !goes;
     };
     swept_ = flows_->walk(swept_, buckets, keeps);
-    if (swept_ != 0) return;
+    if (swept_ != 0) return false;
     counted_ = std::exchange(counting_, std::vector<std::uint32_t>(own_.size()));
+    return true;
 }
 
 }  // namespace tandem::pair

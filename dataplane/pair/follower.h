@@ -79,9 +79,11 @@ class Follower {
     using IsOver = std::function<bool(tables::FlowIdentity, const tables::PeerFlows::Flow&)>;
     using OnGone = std::function<void(tables::FlowIdentity)>;
     /// Takes away flows that are of no telling that counts, or over, and says so: in the next
-    /// `buckets`, until it has been through all of them in this second.
-    void sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets,
+    /// `buckets`, until it has been through all of them in this second. True: now it has.
+    bool sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets,
                const IsOver& is_over = {}, const OnGone& on_gone = {});
+    /// What flows of this telling carry; one of 256.
+    [[nodiscard]] std::uint8_t serial() const { return serial_; }
     /// Of each own backend how many flows of the peer's there are; counted by the last whole sweep.
     [[nodiscard]] std::span<const std::uint32_t> flows_by_backend() const { return counted_; }
 

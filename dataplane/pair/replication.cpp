@@ -65,8 +65,12 @@ void Replication::set_plan(std::vector<ToldBackend> backends,
     if (own_tables() != tables_in_telling_) telling_is_due_ = true;
 }
 
-CoarseTime Replication::last_use(std::uint64_t pool, std::uint32_t slot) const {
-    return std::max(last_use_(pool, slot), use_.last(pool, slot));
+/// Slots of inherited flows are in use as long as there are any: a slot that became steady before
+/// they are gone, and changed once more, would find them again.
+CoarseTime Replication::last_use(std::uint64_t pool, std::uint32_t slot, CoarseTime now) const {
+    const CoarseTime inherited = use_.last(pool, slot);
+    if (inherited != 0 && !inherited_.empty()) return now;
+    return std::max(last_use_(pool, slot), inherited);
 }
 
 /// Those to be told: anew when there are others, or slots that are others at once.
@@ -91,10 +95,11 @@ bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
         if (std::ranges::binary_search(before, id.domain)) continue;
         const std::size_t slot_count = slots_->find(id)->memory.slots().size();
         const auto is_remembered = [&](std::uint32_t slot) {
-            const bool has_flows = follower_.has(id) && follower_.has_flows(id, slot, slot_count);
-            if (has_flows) use_.note(id.pool, slot, now);
-            return has_flows;
+            return follower_.has(id) && follower_.has_flows(id, slot, slot_count);
         };
+        for (std::uint32_t slot = 0; slot < slot_count; ++slot) {
+            if (is_remembered(slot)) use_.note(id.pool, slot, now);
+        }
         if (slots_->take_over(id, now, is_remembered)) {
             taken_over.insert(id.domain);
             has_changed = true;
@@ -103,9 +108,46 @@ bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
         }
     }
     for (const Domain domain : taken_over) slots_->outdate(domain, now);
+    inherit(before, now);
     follower_.ignore(domains_);
     await(before);
     return follow_tables(/*all=*/true) || has_changed;
+}
+
+void Replication::inherit(const std::vector<Domain>& before, CoarseTime now) {
+    if (flows_->count() == 0) return;
+    for (const Domain domain : domains_) {
+        if (std::ranges::binary_search(before, domain)) continue;
+        std::erase_if(inherited_, [&](const Inherited& each) { return each.domain == domain; });
+        inherited_.push_back(
+            {.domain = domain, .serial = follower_.serial(), .since = now, .sweeps = sweeps_});
+    }
+}
+
+/// Whether an inherited flow has been silent for as long as one may be, or all of its slot go where
+/// it does.
+bool Replication::is_over(tables::FlowIdentity identity, const PeerFlows::Flow& flow,
+                          CoarseTime now) {
+    if (is_of_steady_slot(identity, flow.backend)) return true;
+    const auto of = std::ranges::find(inherited_, tables::domain_of(identity), &Inherited::domain);
+    if (of == inherited_.end()) return false;
+    // Given up meanwhile: what the peer has told since then is not inherited.
+    const bool is_told_since = flow.serial == follower_.serial() && flow.serial != of->serial;
+    if (!answers_for(of->domain) && is_told_since) return false;
+    if (now - of->since > settings_.remembering) return true;
+    of->is_there = true;
+    return false;
+}
+
+/// All flows have been looked at once more.
+void Replication::end_sweep() {
+    ++sweeps_;
+    const bool is_empty = flows_->count() == 0;
+    std::erase_if(inherited_, [&](Inherited& each) {
+        // The first sweep to end had begun before.
+        const bool was_there = std::exchange(each.is_there, false) || sweeps_ - each.sweeps < 2;
+        return is_empty || !was_there;
+    });
 }
 
 /// A telling that began before the peer answered for them says nothing of these.
@@ -132,16 +174,18 @@ bool Replication::remember_flows(const SlotTableId& id, CoarseTime now) {
     const auto slots = static_cast<std::uint32_t>(slots_->find(id)->memory.slots().size());
     std::vector<bool> has_flows(slots);
     flows_->walk_all([&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
-        const bool is_of_table = tables::domain_of(identity) == id.domain &&
-                                 flow.backend < backends_.size() &&
-                                 backends_[flow.backend].pool == id.pool;
-        if (is_of_table) has_flows[tables::LiveView::slot_index(identity, slots)] = true;
+        if (tables::domain_of(identity) != id.domain) return true;
+        // Where it belongs is not known here: no slot would look it up before it is another's.
+        if (flow.backend == tables::kNoBackend || flow.backend >= backends_.size()) return false;
+        if (backends_[flow.backend].pool == id.pool) {
+            has_flows[tables::LiveView::slot_index(identity, slots)] = true;
+        }
         return true;
     });
-    return slots_->remember(id, [&](std::uint32_t slot) {
+    for (std::uint32_t slot = 0; slot < slots; ++slot) {
         if (has_flows[slot]) use_.note(id.pool, slot, now);
-        return has_flows[slot];
-    });
+    }
+    return slots_->remember(id, [&](std::uint32_t slot) { return has_flows[slot]; });
 }
 
 /// Those that the peer answers for, and this instance does not.
@@ -180,7 +224,7 @@ void Replication::finish_alone(const std::vector<Teller::Endings>& all, CoarseTi
         uncommitted_ += endings.slots.size();
         have_ended_alone_ |=
             slots_->finish(endings.id, endings.slots, now, settings_.remembering,
-                           [&](auto pool, auto slot) { return last_use(pool, slot); });
+                           [&](auto pool, auto slot) { return last_use(pool, slot, now); });
     }
 }
 
@@ -309,26 +353,27 @@ bool Replication::step(CoarseTime now) {
     if (!awaited_.empty()) await_no_longer();
     for (const Teller::Endings& endings : teller_.take_acknowledged()) {
         any |= slots_->finish(endings.id, endings.slots, now, settings_.remembering,
-                              [&](auto pool, auto slot) { return last_use(pool, slot); });
+                              [&](auto pool, auto slot) { return last_use(pool, slot, now); });
     }
     // Who is told of an inherited flow is told of its end.
-    follower_.sweep(
+    const bool has_swept_all = follower_.sweep(
         now, settings_.remembering, kBucketsAtOnce,
         [&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
-            return is_of_steady_slot(identity, flow.backend);
+            return is_over(identity, flow, now);
         },
         [&](tables::FlowIdentity identity) {
             if (answers_for(tables::domain_of(identity))) {
                 teller_.tell({.identity = identity, .kind = FlowChange::Kind::kEnded});
             }
         });
+    if (has_swept_all) end_sweep();
     return any;
 }
 
 bool Replication::settle(CoarseTime now) {
     if (!telling_is_due_) teller_.tell_digest(*slots_);
     return slots_->settle(
-        now, settings_.remembering, [&](auto pool, auto slot) { return last_use(pool, slot); },
+        now, settings_.remembering, [&](auto pool, auto slot) { return last_use(pool, slot, now); },
         [&](const SlotTableId& id, std::span<const tables::SlotMemory::Ending> endings) {
             return commit(id, endings, now);
         });

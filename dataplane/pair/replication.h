@@ -110,7 +110,11 @@ class Replication {
     [[nodiscard]] bool is_of_steady_slot(tables::FlowIdentity identity,
                                          tables::BackendIndex backend) const;
     void hear(std::size_t journal);
-    [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot) const;
+    [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot, CoarseTime now) const;
+    void inherit(const std::vector<tables::Domain>& before, CoarseTime now);
+    [[nodiscard]] bool is_over(tables::FlowIdentity identity, const tables::PeerFlows::Flow& flow,
+                               CoarseTime now);
+    void end_sweep();
     bool follow_tables(bool all);
     void await(const std::vector<tables::Domain>& before);
     void await_no_longer();
@@ -139,6 +143,17 @@ class Replication {
     std::uint32_t asked_ = 0;         ///< of the journals
     std::vector<bool> is_answering_;  ///< by journal: it speaks of what was asked last
     std::vector<bool> has_answered_;
+    /// A domain that this instance came to answer for, as long as the peer's flows of before are in
+    /// flows_.
+    struct Inherited {
+        tables::Domain domain;
+        std::uint8_t serial;  ///< of the peer's telling
+        CoarseTime since;
+        std::uint64_t sweeps;   ///< of flows_, that had ended by then
+        bool is_there = false;  ///< in the sweep that goes on, a flow was
+    };
+    std::vector<Inherited> inherited_;
+    std::uint64_t sweeps_ = 0;
     std::size_t next_inherited_ = 0;  ///< bucket of flows_, while those are told
     bool are_inherited_told_ = false;
     /// When flows that the peer told of made a slot one to be asked for.

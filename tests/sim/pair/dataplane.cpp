@@ -333,7 +333,7 @@ bool Dataplane::has_outdated(const FlowSeen& flow) const {
     const auto slots = static_cast<std::uint32_t>(pool->slots.size());
     if (!pool->slots[tables::LiveView::slot_index(slot_hash, slots)].is_steady()) return false;
     const tables::FlowIdentity identity = tables::flow_identity(slot_hash, pool->id.domain);
-    return (*memory_)[worker_of(flow)].state_of(identity) || peer_flows_.find(identity);
+    return (*memory_)[worker_of(flow)].state_of(identity).has_value();
 }
 
 std::string Dataplane::describe(const FlowSeen& flow) const {
