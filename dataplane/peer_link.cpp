@@ -387,6 +387,7 @@ void PeerLink::stream(Instant now, const pair::Heartbeat& own, PairedTables& tab
             tables::add(state_->records, batch->records.size());
             message.batch = std::move(batch);
         }
+        if (message == pair::Message{}) return;  // nothing has come that counts
         const std::vector<std::uint8_t> payload = encode(message);
         tables::add(state_->stream_bytes, payload.size());
         send(path, session_.seal(payload));

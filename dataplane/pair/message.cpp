@@ -40,6 +40,7 @@ void write_field(ByteWriter& writer, Tag tag, Write&& write) {
 }
 
 void write_heartbeat(ByteWriter& writer, const Heartbeat& heartbeat) {
+    CHECK(heartbeat.pools.size() <= kPoolDigestsMax);
     write_field(writer, kHeartbeat, [&] {
         writer.number(heartbeat.plan_generation);
         writer.number(heartbeat.config_revision);
@@ -166,12 +167,11 @@ bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
 }  // namespace
 
 std::vector<std::uint8_t> encode(const Message& message) {
+    ByteWriter writer;
     if (message.heartbeat) {
         CHECK(message.heartbeat->pools.empty() || !message.batch);
-        CHECK(message.heartbeat->pools.size() <= kPoolDigestsMax);
+        write_heartbeat(writer, *message.heartbeat);
     }
-    ByteWriter writer;
-    if (message.heartbeat) write_heartbeat(writer, *message.heartbeat);
     if (message.acknowledgement) {
         write_field(writer, kAcknowledgement, [&] {
             writer.number(message.acknowledgement->epoch);

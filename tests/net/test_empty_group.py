@@ -5,7 +5,7 @@ import client
 import nginx
 import pytest
 from downloads import Downloads
-from lab import VIP4, Lab, wait_until
+from lab import VIP4, Lab
 from pair import running, wait_in_step
 from tandem import Service
 
@@ -38,11 +38,6 @@ def cut(instance, node):
     instance.control.wait_for_log(re.compile(rf"{node.ipv4}:80 is down"), since)
 
 
-def see_requests(stream, count):
-    seen = len(stream.results())
-    wait_until(lambda: len(stream.results()) > seen + count, "requests", 60)
-
-
 def test_the_group_moves_when_every_pool_is_empty_here_alone_and_breaks_nothing(lab):
     with pair_of(lab) as (first, second):
         downloads = Downloads(lab, 60)
@@ -53,17 +48,17 @@ def test_the_group_moves_when_every_pool_is_empty_here_alone_and_breaks_nothing(
                 cut(first, node)
                 # Longer than what counts as at once: that is another reason to give a group away.
                 if node != lab.backends[0]:
-                    see_requests(stream, 150)
+                    stream.wait_for(150)
             second.wait_role("active", since[1])
             first.wait_role("backup", since[0])
             assert LEFT.search(first.dataplane.text())
             assert "the fault is probably ours" not in first.control.text()[since[2]:]
-            see_requests(stream, 150)
+            stream.wait_for(150)
             since = first.mark(), second.mark()
             first.find(*lab.backends)
             first.wait_role("active", since[0])
             second.wait_role("backup", since[1])
-            see_requests(stream, 50)
+            stream.wait_for(50)
             assert not stream.stop().failed
         assert not downloads.broken()
 

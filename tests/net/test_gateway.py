@@ -65,11 +65,6 @@ def pair(lab):
         yield first, second
 
 
-def see_requests(stream, count):
-    seen = len(stream.results())
-    wait_until(lambda: len(stream.results()) > seen + count, "requests", 60)
-
-
 def test_who_loses_its_gateway_gives_the_group_away_and_takes_it_back(lab, pair):
     first, second = pair
     since = first.marks(), second.marks()
@@ -82,7 +77,7 @@ def test_who_loses_its_gateway_gives_the_group_away_and_takes_it_back(lab, pair)
         find_gateway(first)
         first.wait_role("active", since[0])
         second.wait_role("backup", since[1])
-        see_requests(stream, 50)
+        stream.wait_for(50)
         assert not stream.stop().failed
 
 
@@ -93,7 +88,7 @@ def test_without_control_roles_stay_as_they_are(lab, pair):
         first.control.kill()
         second.control.kill()
         lose_gateway(first)  # which nobody notices, then
-        see_requests(stream, 400)
+        stream.wait_for(400)
         assert not first.changes(since[0]) and not second.changes(since[1])
         since = first.marks(), second.marks()
         second.start_control()
@@ -105,7 +100,7 @@ def test_without_control_roles_stay_as_they_are(lab, pair):
         first.control.kill()
         first.start_control()
         first.control.wait_for_log(re.compile("continuing with the tables"), since[0][1])
-        see_requests(stream, 300)
+        stream.wait_for(300)
         assert not first.changes(since[0]) and not second.changes(since[1])
         assert not stream.stop().failed
 
@@ -117,11 +112,11 @@ def test_a_gateway_that_is_lost_for_both_changes_no_role(lab, pair):
         lose_gateway(first, second)
         first.wait_gateway(False, since[0])
         second.wait_gateway(False, since[1])
-        see_requests(stream, 200)
+        stream.wait_for(200)
         find_gateway(first, second)
         first.wait_gateway(True, since[0])
         second.wait_gateway(True, since[1])
-        see_requests(stream, 200)
+        stream.wait_for(200)
         assert not stream.stop().failed
     assert not first.changes(since[0]) and not second.changes(since[1])
     # Without one, whoever is left serves.

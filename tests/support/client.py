@@ -71,6 +71,11 @@ class Stream:
             raise AssertionError(f"the stream of requests ended\n{self.process.tail()}")
         return _parse(text)
 
+    def wait_for(self, count):
+        """Until so many requests more have ended."""
+        seen = len(self.results())
+        wait_until(lambda: len(self.results()) >= seen + count, f"{count} requests", 60)
+
     def stop(self):
         """Lets requests under way end, and returns all results."""
         if self.process.running:
