@@ -24,11 +24,12 @@ Duration Judge::idle_limit(const Flow& flow) const {
 }
 
 /// It is established, or was given another backend, there and nowhere else.
-void Judge::change(Flow& flow, std::size_t at, bool is_active, const Dataplane& dataplane) {
+void Judge::change(Flow& flow, std::size_t at, bool answers, const Dataplane& dataplane) {
     ++flow.changes;
-    flow.unknown[at] = is_active ? Excuse::kNone : Excuse::kUntold;
+    // What a backup remembers is void once it goes on for the other one.
+    flow.unknown[at] = answers ? Excuse::kNone : Excuse::kUntold;
     // Its SYN was the other one's: what this one knows of is the connection before it.
-    if (is_active && dataplane.is_closing(flow.seen)) flow.unknown[at] = Excuse::kOpening;
+    if (answers && dataplane.is_closing(flow.seen)) flow.unknown[at] = Excuse::kOpening;
     flow.unknown[other(at)] = Excuse::kUntold;
 }
 
@@ -70,7 +71,7 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
         if (flow.state == Flow::State::kOpening && to == flow.backend && !packet.signal.opens) {
             ++counts_->opened;
             flow.state = Flow::State::kEstablished;
-            change(flow, at, is_active, dataplane);
+            change(flow, at, answers, dataplane);
         } else if (flow.state == Flow::State::kClosed || packet.signal.opens) {
             flow.state = to == kNobody ? Flow::State::kClosed : Flow::State::kOpening;
             flow.backend = to;
@@ -91,7 +92,7 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
             } else if (is_active && to != kNobody) {
                 ++counts_->rewritten;
                 flow.backend = to;
-                change(flow, at, true, dataplane);
+                change(flow, at, answers, dataplane);
             }
         } else if (to != flow.backend) {
             Excuse excuse = excuse_of(flow, at, is_active, answers, now);
