@@ -119,8 +119,7 @@ void Replication::inherit(const std::vector<Domain>& before, CoarseTime now) {
     for (const Domain domain : domains_) {
         if (std::ranges::binary_search(before, domain)) continue;
         std::erase_if(inherited_, [&](const Inherited& each) { return each.domain == domain; });
-        inherited_.push_back(
-            {.domain = domain, .serial = follower_.serial(), .since = now, .sweeps = sweeps_});
+        inherited_.push_back({.domain = domain, .since = now, .sweeps = sweeps_});
     }
 }
 
@@ -131,12 +130,10 @@ bool Replication::is_over(tables::FlowIdentity identity, const PeerFlows::Flow& 
     if (is_of_steady_slot(identity, flow.backend)) return true;
     const auto of = std::ranges::find(inherited_, tables::domain_of(identity), &Inherited::domain);
     if (of == inherited_.end()) return false;
-    // Given up meanwhile: what the peer has told since then is not inherited.
-    const bool is_told_since = flow.serial == follower_.serial() && flow.serial != of->serial;
-    if (!answers_for(of->domain) && is_told_since) return false;
-    if (now - of->since > settings_.remembering) return true;
-    of->is_there = true;
-    return false;
+    const bool is_silent = now - of->since > settings_.remembering;
+    of->is_there |= !is_silent;
+    // Of a domain that was given up meanwhile, the peer says what is over.
+    return is_silent && (answers_for(of->domain) || flow.serial != follower_.serial());
 }
 
 /// All flows have been looked at once more.

@@ -147,7 +147,6 @@ class Replication {
     /// flows_.
     struct Inherited {
         tables::Domain domain;
-        std::uint8_t serial;  ///< of the peer's telling
         CoarseTime since;
         std::uint64_t sweeps;   ///< of flows_, that had ended by then
         bool is_there = false;  ///< in the sweep that goes on, a flow was

@@ -83,6 +83,11 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
         }
     } else {
         ++counts_->established;
+        // Forgotten by then, and remembered anew: the other one is to be told again.
+        const bool is_anew = is_active && now - flow.last_at > idle_limit(flow);
+        if (is_anew && flow.unknown[other(at)] == Excuse::kNone) {
+            flow.unknown[other(at)] = Excuse::kIdle;
+        }
         const bool serves = dataplane.live().serves(flow.backend);
         if (to != flow.backend && !serves) {
             if (is_active && !dataplane.live().plan->has(flow.backend)) {

@@ -320,6 +320,21 @@ TEST_F(ReplicationTest, InheritedFlowsAreOverBeforeTheirSlotIsSteady) {
     EXPECT_EQ(a_.peers.count(), 0U) << "and says so";
 }
 
+// Both were active for a while, and the other one has been all the time: it has told once.
+TEST_F(ReplicationTest, WhatThePeerOfADomainThatWasGivenUpGoesOnToTellIsNotOver) {
+    for (std::uint64_t flow = 0; flow < 50; ++flow) a_.remember(flow, 2, two_.coarse());
+    two_.meet();
+    two_.run(20);
+    b_.answer_for_all(two_.coarse());
+    two_.run(5);
+    b_.answer_for_none(two_.coarse());
+    for (int i = 0; i < 5; ++i) {
+        two_.pass(seconds(i == 0 ? 901 : 1));
+        two_.run(20);
+    }
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+}
+
 TEST_F(ReplicationTest, SlotsThatWereInTransitionAtATakeoverKeepInheritedFlowsAsLong) {
     two_.meet();
     two_.run(20);
