@@ -34,7 +34,8 @@ BackendIndex FullTracking::forward(const Arrival& packet, CoarseTime now) {
     const BackendIndex owner = (*tables_->maglev)[slot_of(packet, tables_->maglev->size())];
     if (const auto known = by_flow_.find(packet.flow); known != by_flow_.end()) {
         Entry& entry = entries_[known->second];
-        if (tables_->backends[entry.backend].serves_flows == 0) entry.backend = owner;
+        const bool is_known = entry.backend < tables_->backends.size();
+        if (!is_known || tables_->backends[entry.backend].serves_flows == 0) entry.backend = owner;
         entry.is_closing |= packet.signal.closes;
         entry.used_at = now;
         entries_.use(entry.is_closing ? closing_ : open_, known->second);

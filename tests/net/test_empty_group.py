@@ -29,7 +29,7 @@ def services(lab):
 def pair_of(lab):
     # What one of them finds alone takes no backend out: it is the group that is to move. And not
     # because a busy machine stops an instance for moments.
-    return running(lab, "500ms", services(lab), agreement='"both"')
+    return running(lab, "1s", services(lab), agreement='"both"')
 
 
 def cut(instance, node):
@@ -44,7 +44,8 @@ def test_the_group_moves_when_every_pool_is_empty_here_alone_and_breaks_nothing(
         with client.Stream(lab, VIP4, rate=100) as stream:
             since = first.mark(), second.mark(), len(first.control.text())
             for node in lab.backends[::-1]:  # the first one empties one of the two pools
-                assert first.is_active() and not LEFT.search(first.dataplane.text())
+                assert first.is_active() and not LEFT.search(first.dataplane.text()), (
+                    first.dataplane.text() + second.dataplane.text())
                 cut(first, node)
                 # Longer than what counts as at once: that is another reason to give a group away.
                 if node != lab.backends[0]:
@@ -75,7 +76,8 @@ def test_backends_that_are_down_for_both_move_no_group(lab):
                 for node in lab.backends:
                     instance.control.wait_for_log(re.compile(rf"{node.ipv4}:80 is {state}"), mark)
             wait_in_step(first, second)
-        assert (first.switches(), second.switches()) == switches
+        assert (first.switches(), second.switches()) == switches, (
+            first.dataplane.text() + second.dataplane.text())
         for instance, mark in zip((first, second), since):
             assert not re.search(r"group \S+: \w+ for", instance.dataplane.text()[mark:])
         first.wait_serving(VIP4, lab.backends)

@@ -86,6 +86,7 @@ class PeerLinkTest : public testing::Test {
         const pair::ToldBackend backend{1, 3, tables::ip("10.0.0.11"), 80};
         tables_.replication().set_plan({{}, backend}, std::vector<tables::HealthState>(2),
                                        kLinkedKeyId);
+        handoff_.emplace(routers_, tables_.replication());
         own_.hash_key_id = kLinkedKeyId;
         says_.heartbeat.emplace().hash_key_id = kLinkedKeyId;
         says_.heartbeat->is_caught_up = true;
@@ -116,7 +117,7 @@ class PeerLinkTest : public testing::Test {
         while (fixed_->peer.heard < end) {
             const Instant now = Instant::clock::now();
             ASSERT_LT(now, limit);
-            link_->step(now, own_, /*is_fit=*/true, tables_, handoff_);
+            link_->step(now, own_, /*is_fit=*/true, tables_, *handoff_);
             tables_.step(1);
             peer_.hear();
             peer_.say(says_);
@@ -143,7 +144,7 @@ class PeerLinkTest : public testing::Test {
     PairedTables tables_{memory_, *fixed_};
     std::vector<tables::PortInfo> ports_{1};
     pair::Routers routers_{fixed_->roles, ports_};
-    pair::Handoff handoff_{routers_, tables_.replication()};
+    std::optional<pair::Handoff> handoff_;
     PlayedPeer peer_;
     pair::Heartbeat own_;
     pair::Message says_;  ///< the peer
@@ -181,7 +182,7 @@ TEST_F(PeerLinkTest, WhatComesBeforeTheFirstHeartbeatOfALifeIsNotTaken) {
     records.batch = {.epoch = 1, .first = 0, .records = {pair::encode(pair::AllTold{})}};
     const auto say_them = [&] {
         for (int i = 0; i < 1000; ++i) {
-            link_->step(Instant::clock::now(), own_, /*is_fit=*/true, tables_, handoff_);
+            link_->step(Instant::clock::now(), own_, /*is_fit=*/true, tables_, *handoff_);
             tables_.step(1);
             peer_.hear();
             peer_.say(records);
