@@ -82,8 +82,6 @@ class Follower {
     /// `buckets`, until it has been through all of them in this second. True: now it has.
     bool sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets,
                const IsOver& is_over = {}, const OnGone& on_gone = {});
-    /// What flows of this telling carry; one of 256.
-    [[nodiscard]] std::uint8_t serial() const { return serial_; }
     /// Of each own backend how many flows of the peer's there are; counted by the last whole sweep.
     [[nodiscard]] std::span<const std::uint32_t> flows_by_backend() const { return counted_; }
 

@@ -133,7 +133,7 @@ bool Replication::is_over(tables::FlowIdentity identity, const PeerFlows::Flow& 
     const bool is_silent = now - of->since > settings_.remembering;
     of->is_there |= !is_silent;
     // Of a domain that was given up meanwhile, the peer says what is over.
-    return is_silent && (answers_for(of->domain) || flow.serial != follower_.serial());
+    return is_silent && answers_for(of->domain);
 }
 
 /// All flows have been looked at once more.

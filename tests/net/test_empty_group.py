@@ -49,7 +49,7 @@ def test_the_group_moves_when_every_pool_is_empty_here_alone_and_breaks_nothing(
                 cut(first, node)
                 # Longer than what counts as at once: that is another reason to give a group away.
                 if node != lab.backends[0]:
-                    stream.wait_for(150)
+                    stream.wait_for(300)
             second.wait_role("active", since[1])
             first.wait_role("backup", since[0])
             assert LEFT.search(first.dataplane.text())
