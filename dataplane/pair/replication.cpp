@@ -94,13 +94,13 @@ bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
         const SlotTableId& id = own.id;
         if (std::ranges::binary_search(before, id.domain)) continue;
         const std::size_t slot_count = slots_->find(id)->memory.slots().size();
-        const auto is_remembered = [&](std::uint32_t slot) {
-            return follower_.has(id) && follower_.has_flows(id, slot, slot_count);
-        };
-        for (std::uint32_t slot = 0; slot < slot_count; ++slot) {
-            if (is_remembered(slot)) use_.note(id.pool, slot, now);
+        std::vector<bool> has_flows(slot_count);
+        const bool is_told = follower_.has(id);
+        for (std::uint32_t slot = 0; is_told && slot < slot_count; ++slot) {
+            has_flows[slot] = follower_.has_flows(id, slot, slot_count);
         }
-        if (slots_->take_over(id, now, is_remembered)) {
+        note_use(id, has_flows, now);
+        if (slots_->take_over(id, now, [&](std::uint32_t slot) { return has_flows[slot]; })) {
             taken_over.insert(id.domain);
             has_changed = true;
         } else {
@@ -112,6 +112,14 @@ bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
     follower_.ignore(domains_);
     await(before);
     return follow_tables(/*all=*/true) || has_changed;
+}
+
+/// Of slots that have inherited flows, in transition or not.
+void Replication::note_use(const SlotTableId& id, const std::vector<bool>& has_flows,
+                           CoarseTime now) {
+    for (std::uint32_t slot = 0; slot < has_flows.size(); ++slot) {
+        if (has_flows[slot]) use_.note(id.pool, slot, now);
+    }
 }
 
 void Replication::inherit(const std::vector<Domain>& before, CoarseTime now) {
@@ -179,9 +187,7 @@ bool Replication::remember_flows(const SlotTableId& id, CoarseTime now) {
         }
         return true;
     });
-    for (std::uint32_t slot = 0; slot < slots; ++slot) {
-        if (has_flows[slot]) use_.note(id.pool, slot, now);
-    }
+    note_use(id, has_flows, now);
     return slots_->remember(id, [&](std::uint32_t slot) { return has_flows[slot]; });
 }
 

@@ -111,6 +111,8 @@ class Replication {
                                          tables::BackendIndex backend) const;
     void hear(std::size_t journal);
     [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot, CoarseTime now) const;
+    void note_use(const tables::SlotTableId& id, const std::vector<bool>& has_flows,
+                  CoarseTime now);
     void inherit(const std::vector<tables::Domain>& before, CoarseTime now);
     [[nodiscard]] bool is_over(tables::FlowIdentity identity, const tables::PeerFlows::Flow& flow,
                                CoarseTime now);
