@@ -26,14 +26,15 @@ def lab():
         yield built
 
 
-def tandem(lab, index, priority, **group):
+def tandem(lab, index, priority, stall_limit_ms=2000, **group):
     """One instance with a VIP of each family."""
     node = lab.balancers[index]
     backends = {VIP4: [n.ipv4 for n in lab.backends], VIP6: [n.ipv6 for n in lab.backends]}
     config = Config(lab.directory / node.name if index else lab.directory,
                     {f"web{i}": Service(vip, backends[vip]) for i, vip in enumerate((VIP4, VIP6))},
                     groups=[{"router_id": ROUTER_ID, "priority": priority, "interval": '"30ms"',
-                             **group}])
+                             **group}],
+                    stall_limit_ms=stall_limit_ms)
     built = Tandem(lab, config, node)
     built.share_hash_key()
     return built
@@ -166,14 +167,14 @@ def worker_of(instance):
 
 
 def test_whose_worker_stands_still_claims_nothing_and_comes_back(lab):
-    with tandem(lab, 0, 200) as first, tandem(lab, 1, 100) as second:
+    with tandem(lab, 0, 200, stall_limit_ms=500) as first, tandem(lab, 1, 100) as second:
         wait_role(first, "active")
         wait_role(second, "backup")
         wait_answers(lab)
         lost, other = log_end(first), log_end(second)
         with stopped(worker_of(first)):
             wait_role(first, "backup", lost)
-            assert "a worker has not passed its loop for 50 ms" in first.dataplane.text()[lost:]
+            assert "a worker has not passed its loop for 500 ms" in first.dataplane.text()[lost:]
             wait_role(second, "active", other)
             wait_answers(lab)
             lost, other = log_end(first), log_end(second)

@@ -47,6 +47,9 @@ class Config:
     timeout_ms: int = 100
     rise: int = 2
     fall: int = 2
+    # How long a worker may stand still. The default is for a worker with a CPU of its own: here
+    # compilers and clients have it, too.
+    stall_limit_ms: int = 2000
     established_s: int = 900  # how long a silent flow is remembered, and a transition lasts
     flows_per_worker: int = 100_000
     groups: list = field(default_factory=list)  # of dicts, key -> TOML value
@@ -61,6 +64,7 @@ class Config:
         return "\n".join([
             "[dataplane]",
             f'socket = "{self.directory}/dataplane.sock"',
+            f'stall_limit = "{self.stall_limit_ms}ms"',
             "",
             "[flows]",
             f'established = "{self.established_s}s"',
