@@ -31,8 +31,7 @@ Replication::Replication(const Settings& settings, tables::SlotTables& slots, Pe
       follower_(flows),
       is_answering_(journals.size()),
       has_answered_(journals.size()),
-      use_cells_(std::make_unique<tables::SlotUse::Cell[]>(settings.use_cells)),
-      use_(std::span(use_cells_.get(), settings.use_cells)) {}
+      inheritance_(settings.remembering, settings.use_cells) {}
 
 bool Replication::answers_for(Domain domain) const {
     return domain == tables::kNoDomain || std::ranges::binary_search(domains_, domain);
@@ -65,12 +64,8 @@ void Replication::set_plan(std::vector<ToldBackend> backends,
     if (own_tables() != tables_in_telling_) telling_is_due_ = true;
 }
 
-/// Slots of inherited flows are in use as long as there are any: a slot that became steady before
-/// they are gone, and changed once more, would find them again.
 CoarseTime Replication::last_use(std::uint64_t pool, std::uint32_t slot, CoarseTime now) const {
-    const CoarseTime inherited = use_.last(pool, slot);
-    if (inherited != 0 && !inherited_.empty()) return now;
-    return std::max(last_use_(pool, slot), inherited);
+    return std::max(last_use_(pool, slot), inheritance_.last_use(pool, slot, now));
 }
 
 /// Those to be told: anew when there are others, or slots that are others at once.
@@ -99,7 +94,7 @@ bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
         for (std::uint32_t slot = 0; is_told && slot < slot_count; ++slot) {
             has_flows[slot] = follower_.has_flows(id, slot, slot_count);
         }
-        note_use(id, has_flows, now);
+        inheritance_.note_use(id.pool, has_flows, now);
         if (slots_->take_over(id, now, [&](std::uint32_t slot) { return has_flows[slot]; })) {
             taken_over.insert(id.domain);
             has_changed = true;
@@ -114,20 +109,10 @@ bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
     return follow_tables(/*all=*/true) || has_changed;
 }
 
-/// Of slots that have inherited flows, in transition or not.
-void Replication::note_use(const SlotTableId& id, const std::vector<bool>& has_flows,
-                           CoarseTime now) {
-    for (std::uint32_t slot = 0; slot < has_flows.size(); ++slot) {
-        if (has_flows[slot]) use_.note(id.pool, slot, now);
-    }
-}
-
 void Replication::inherit(const std::vector<Domain>& before, CoarseTime now) {
     if (flows_->count() == 0) return;
     for (const Domain domain : domains_) {
-        if (std::ranges::binary_search(before, domain)) continue;
-        std::erase_if(inherited_, [&](const Inherited& each) { return each.domain == domain; });
-        inherited_.push_back({.domain = domain, .since = now, .sweeps = sweeps_});
+        if (!std::ranges::binary_search(before, domain)) inheritance_.begin(domain, now);
     }
 }
 
@@ -136,23 +121,9 @@ void Replication::inherit(const std::vector<Domain>& before, CoarseTime now) {
 bool Replication::is_over(tables::FlowIdentity identity, const PeerFlows::Flow& flow,
                           CoarseTime now) {
     if (is_of_steady_slot(identity, flow.backend)) return true;
-    const auto of = std::ranges::find(inherited_, tables::domain_of(identity), &Inherited::domain);
-    if (of == inherited_.end()) return false;
-    const bool is_silent = now - of->since > settings_.remembering;
-    of->is_there |= !is_silent;
+    const Domain domain = tables::domain_of(identity);
     // Of a domain that was given up meanwhile, the peer says what is over.
-    return is_silent && answers_for(of->domain);
-}
-
-/// All flows have been looked at once more.
-void Replication::end_sweep() {
-    ++sweeps_;
-    const bool is_empty = flows_->count() == 0;
-    std::erase_if(inherited_, [&](Inherited& each) {
-        // The first sweep to end had begun before.
-        const bool was_there = std::exchange(each.is_there, false) || sweeps_ - each.sweeps < 2;
-        return is_empty || !was_there;
-    });
+    return inheritance_.meet(domain, now) && answers_for(domain);
 }
 
 /// A telling that began before the peer answered for them says nothing of these.
@@ -187,7 +158,7 @@ bool Replication::remember_flows(const SlotTableId& id, CoarseTime now) {
         }
         return true;
     });
-    note_use(id, has_flows, now);
+    inheritance_.note_use(id.pool, has_flows, now);
     return slots_->remember(id, [&](std::uint32_t slot) { return has_flows[slot]; });
 }
 
@@ -369,7 +340,7 @@ bool Replication::step(CoarseTime now) {
                 teller_.tell({.identity = identity, .kind = FlowChange::Kind::kEnded});
             }
         });
-    if (has_swept_all) end_sweep();
+    if (has_swept_all) inheritance_.end_sweep(flows_->count() == 0);
     return any;
 }
 

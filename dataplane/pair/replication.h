@@ -8,13 +8,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "dataplane/base/time.h"
 #include "dataplane/pair/follower.h"
+#include "dataplane/pair/inheritance.h"
 #include "dataplane/pair/message.h"
 #include "dataplane/pair/teller.h"
 #include "dataplane/tables/flow_journal.h"
@@ -111,12 +111,9 @@ class Replication {
                                          tables::BackendIndex backend) const;
     void hear(std::size_t journal);
     [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot, CoarseTime now) const;
-    void note_use(const tables::SlotTableId& id, const std::vector<bool>& has_flows,
-                  CoarseTime now);
     void inherit(const std::vector<tables::Domain>& before, CoarseTime now);
     [[nodiscard]] bool is_over(tables::FlowIdentity identity, const tables::PeerFlows::Flow& flow,
                                CoarseTime now);
-    void end_sweep();
     bool follow_tables(bool all);
     void await(const std::vector<tables::Domain>& before);
     void await_no_longer();
@@ -145,21 +142,9 @@ class Replication {
     std::uint32_t asked_ = 0;         ///< of the journals
     std::vector<bool> is_answering_;  ///< by journal: it speaks of what was asked last
     std::vector<bool> has_answered_;
-    /// A domain that this instance came to answer for, as long as the peer's flows of before are in
-    /// flows_.
-    struct Inherited {
-        tables::Domain domain;
-        CoarseTime since;
-        std::uint64_t sweeps;   ///< of flows_, that had ended by then
-        bool is_there = false;  ///< in the sweep that goes on, a flow was
-    };
-    std::vector<Inherited> inherited_;
-    std::uint64_t sweeps_ = 0;
+    Inheritance inheritance_;
     std::size_t next_inherited_ = 0;  ///< bucket of flows_, while those are told
     bool are_inherited_told_ = false;
-    /// When flows that the peer told of made a slot one to be asked for.
-    std::unique_ptr<tables::SlotUse::Cell[]> use_cells_;
-    tables::SlotUse use_;
     std::uint64_t tellings_ = 0;
     std::uint64_t uncommitted_ = 0;
 };
