@@ -290,7 +290,8 @@ void PeerLink::judge(Instant now, PairedTables& tables) {
         static_cast<std::uint32_t>(std::min(suspicion_.phi(now), 1000.0) * 1000),
         std::memory_order_relaxed);
     if (!heard_ || !suspicion_.is_dead(now)) return;
-    spdlog::warn("peer: not heard for {} ms: taken for dead", settings_.dead_after.count());
+    const auto silence = std::chrono::duration_cast<std::chrono::milliseconds>(now - heard_at_);
+    spdlog::warn("peer: not heard for {} ms: taken for dead", silence.count());
     heard_.reset();
     common_ = {};
     if (std::exchange(is_followed_, false)) tables.replication().peer_is_lost(coarse_now());

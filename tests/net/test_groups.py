@@ -215,6 +215,27 @@ def test_a_lower_one_that_wakes_up_does_not_disturb(lab):
         assert "active" not in second.dataplane.text()[before:]
 
 
+def test_with_peers_named_it_needs_no_multicast(lab):
+    first, second = lab.balancers
+    for node in lab.balancers:
+        lab.switch.run("bridge", "link", "set", "dev", node.name, "mcast_flood", "off")
+    other = Keepalived(second, ROUTER_ID, 150, 100, [f"{VIP4}/24"], peer=first.ipv4)
+    other.start()
+    wait_until(other.is_active, "keepalived is alone, and active")
+    peers = {"interval": '"100ms"', "peers": f'["{second.ipv4}"]'}
+    with tandem(lab, 0, 200, **peers) as instance:
+        wait_role(instance, "active", families=[4])
+        wait_until(lambda: not other.is_active(), "keepalived has given way to the higher one")
+        before = log_end(instance)
+        instance.config.groups[0]["priority"] = 100
+        instance.reload(instance.config)
+        wait_role(instance, "backup", before, families=[4])
+        wait_until(other.is_active, "the higher one preempts")
+        before = log_end(instance)
+        other.kill()
+        wait_role(instance, "active", before, families=[4])
+
+
 @pytest.mark.parametrize("family", [4, 6])
 def test_keepalived_and_tandem_take_over_from_each_other(lab, family):
     addresses = {4: [f"{VIP4}/24"], 6: [f"fe80::200:5eff:fe00:2{ROUTER_ID:02x}/64", f"{VIP6}/64"]}

@@ -12,6 +12,7 @@ vrrp_instance web {{
     virtual_router_id {router_id}
     priority {priority}
     advert_int {interval_s}
+    {unicast}
     virtual_ipaddress {{
         {addresses}
     }}
@@ -20,13 +21,15 @@ vrrp_instance web {{
 
 
 class Keepalived:
-    def __init__(self, node, router_id, priority, interval_ms, addresses):
+    def __init__(self, node, router_id, priority, interval_ms, addresses, peer=None):
+        """`peer`: the only one that it speaks to; None: it speaks to all by multicast."""
         self.node = node
         self.addresses = addresses
         self.directory = node.lab.directory / f"keepalived-{node.name}"
         self.directory.mkdir(exist_ok=True)
         (self.directory / "keepalived.conf").write_text(CONFIG.format(
             router_id=router_id, priority=priority, interval_s=interval_ms / 1000,
+            unicast=f"unicast_peer {{\n{peer}\n}}" if peer else "",
             addresses="\n        ".join(addresses)))
         self.process = None
 
