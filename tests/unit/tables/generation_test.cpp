@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kBlocks = 5;
 constexpr std::size_t kReaders = 3;
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr std::uint64_t kGenerationsMin = 50'000;  // on few cores some take a time slice each
+constexpr std::uint64_t kGenerationsMin = 10'000;  // on few cores some take a time slice each
 #else
 constexpr std::uint64_t kGenerationsMin = 200'000;
 #endif
