@@ -33,6 +33,13 @@ void Judge::change(Flow& flow, std::size_t at, bool answers, const Dataplane& da
     flow.unknown[other(at)] = Excuse::kUntold;
 }
 
+/// A SYN of the flow's comes out of a queue when its client has long got an answer to another one:
+/// whoever does not know that takes it for a new connection's.
+void Judge::opens_late(Flow& flow, std::size_t at) {
+    groups_[flow.seen.group].is_as_told = {};
+    if (flow.unknown[at] == Excuse::kNone) flow.unknown[at] = Excuse::kOpening;
+}
+
 Excuse Judge::excuse_of(const Flow& flow, std::size_t at, bool is_active, bool answers,
                         Instant now) const {
     const Group& group = groups_[flow.seen.group];
@@ -53,7 +60,10 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
                              const Dataplane& dataplane, bool is_crowded, Instant now) {
     ++counts_->packets;
     Flow& flow = (*flows_)[packet.flow];
-    if (packet.changes != flow.changes) return {};  // it belongs to the past
+    if (packet.changes != flow.changes) {  // it belongs to the past
+        if (packet.signal.opens && packet.seen.key == flow.seen.key) opens_late(flow, at);
+        return {};
+    }
     groups_[flow.seen.group].is_as_told = {};
     // Who follows nobody goes by its own memory, whether or not it answers for the group.
     const bool is_active = dataplane.is_tracking(flow.seen);
