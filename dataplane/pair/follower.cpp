@@ -148,17 +148,19 @@ struct Follower::Sees {
             self.peers_.resize(told.number + 1U);
             self.to_own_.resize(self.peers_.size(), kNoBackend);
         }
-        self.peers_[told.number] = told;
+        const ToldBackend before = std::exchange(self.peers_[told.number], told);
         const auto own = self.own_numbers_.find(identity_of(told));
         const BackendIndex number = own == self.own_numbers_.end() ? kNoBackend : own->second;
-        const BackendIndex before = std::exchange(self.to_own_[told.number], number);
-        if (before == number) return;
-        // Its verdict is the number's: that is not repeated.
-        if (told.number < self.peers_verdicts_.size()) self.map_verdicts();
-        for (const auto& [id, table] : self.tables_) self.changed_.push_back(id);
-        if (!self.has_flows_) return;
-        self.flows_->walk_all([&](tables::FlowIdentity, PeerFlows::Flow& flow) {
-            if (flow.serial == self.serial_ && flow.peers == told.number) flow.backend = number;
+        if (std::exchange(self.to_own_[told.number], number) != number) {
+            // Its verdict is the number's: that is not repeated.
+            if (told.number < self.peers_verdicts_.size()) self.map_verdicts();
+            for (const auto& [id, table] : self.tables_) self.changed_.push_back(id);
+        }
+        if (!self.has_flows_ || identity_of(before) == identity_of(told)) return;
+        self.flows_->walk_all([&](tables::FlowIdentity identity, PeerFlows::Flow& flow) {
+            if (flow.serial != self.serial_ || flow.peers != told.number) return true;
+            flow.backend = number;
+            self.note_slot(identity, told.number);
             return true;
         });
     }
@@ -235,13 +237,18 @@ void Follower::note_flow(const ToldFlow& told) {
                                                       .state = told.state,
                                                       .serial = serial_});
     has_lost_ |= !has_room;
-    if (told.backend >= peers_.size()) return;
-    const tables::SlotTableId id{peers_[told.backend].pool, tables::domain_of(told.identity)};
+    note_slot(told.identity, told.backend);
+}
+
+/// That the slot of a flow has one, if it is known by now whose slot that is.
+void Follower::note_slot(tables::FlowIdentity identity, BackendIndex peers) {
+    if (peers >= peers_.size()) return;
+    const tables::SlotTableId id{peers_[peers].pool, tables::domain_of(identity)};
     for (std::map<tables::SlotTableId, Table>* tables : {&incoming_, &tables_}) {
         const auto table = tables->find(id);
         if (table == tables->end() || table->second.has_flows.empty()) continue;
         const auto slots = static_cast<std::uint32_t>(table->second.has_flows.size());
-        table->second.has_flows[tables::LiveView::slot_index(told.identity, slots)] = true;
+        table->second.has_flows[tables::LiveView::slot_index(identity, slots)] = true;
     }
 }
 

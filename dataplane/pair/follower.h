@@ -105,6 +105,7 @@ class Follower {
     void map_backends();
     void map_verdicts();
     void note_flow(const ToldFlow& told);
+    void note_slot(tables::FlowIdentity identity, tables::BackendIndex peers);
     void all_told();
 
     tables::PeerFlows* flows_;

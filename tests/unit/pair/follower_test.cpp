@@ -370,6 +370,23 @@ TEST_F(FollowerTest, SaysWhichSlotsThePeerMayHaveFlowsOf) {
     EXPECT_TRUE(follower_.has_flows(kFarm, 4, 5)) << "of other slots nothing is known";
 }
 
+// The peer gives the number of a backend that is gone to another one, and workers go by numbers.
+TEST_F(FollowerTest, AFlowWhoseBackendComesLaterHasItsSlotFromThenOn) {
+    begin();
+    table({11, 11, 11, 11});
+    all_told();
+    ToldBackend gone;
+    gone.number = 12;
+    follower_.take(gone);
+    flow(1, 12);
+    const std::uint32_t slot = tables::LiveView::slot_index(flow_of(1), 4);
+    EXPECT_FALSE(follower_.has_flows(kFarm, slot, 4)) << "of which pool?";
+    follower_.take(farm_backend(9, 12));
+    EXPECT_TRUE(follower_.has_flows(kFarm, slot, 4)) << "though that one is not known here";
+    follower_.take(farm_backend(2, 12));
+    EXPECT_EQ(backend_of(1), 2);
+}
+
 TEST_F(FollowerTest, WhatFindsNoRoomIsLostAndThatIsKnown) {
     begin();
     all_told();
