@@ -25,14 +25,9 @@ class Results(list):
         return Results(result for result in self if result["start"] >= moment)
 
 
-def _parse(text):
-    return Results(json.loads(line) for line in text.splitlines(keepends=True)
-                   if line.endswith("\n"))
-
-
 def requests(lab, host, count, **options):
     """Sends a number of requests and returns their Results."""
-    return _parse(lab.client.run(*_argv(host, count=count, **options)))
+    return Results(map(json.loads, lab.client.run(*_argv(host, count=count, **options)).splitlines()))
 
 
 def curl(lab, url, *options, seconds=10):
@@ -54,6 +49,8 @@ class Stream:
         self.lab = lab
         self.argv = _argv(host, rate=rate, **options)
         self.process = None
+        self._parsed = Results()
+        self._parsed_bytes = 0
 
     def __enter__(self):
         number = len(self.lab.processes)  # its log is its result: one of its own
@@ -66,10 +63,14 @@ class Stream:
 
     def results(self):
         """All so far."""
-        text = self.process.text()
         if not self.process.running and self.process.popen.returncode != 0:
             raise AssertionError(f"the stream of requests ended\n{self.process.tail()}")
-        return _parse(text)
+        with self.process.log.open("rb") as log:  # tests look often: each line is parsed once
+            log.seek(self._parsed_bytes)
+            whole, end, _ = log.read().rpartition(b"\n")
+        self._parsed_bytes += len(whole + end)
+        self._parsed.extend(map(json.loads, whole.splitlines()))
+        return Results(self._parsed)
 
     def wait_for(self, count):
         """Until so many requests more have ended."""

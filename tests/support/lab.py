@@ -5,6 +5,7 @@ answer the client directly; a BPF program at their eth0 takes off IP-in-IP heade
 Whatever ends the run, the namespaces, processes and files go; what a SIGKILL left behind is
 removed by the next run.
 """
+import functools
 import itertools
 import os
 import pathlib
@@ -40,6 +41,16 @@ def wait_until(condition, what, seconds=20):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds} s in vain for: {what}")
         time.sleep(0.02)
+
+
+@functools.cache
+def decap_program():
+    """The BPF object that takes off IP-in-IP headers, compiled once a run."""
+    with tempfile.NamedTemporaryFile(suffix=".o") as compiled:
+        command("clang", "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-c",
+                f"-I/usr/include/{os.uname().machine}-linux-gnu", SUPPORT / "decap.bpf.c",
+                "-o", compiled.name)
+        return pathlib.Path(compiled.name).read_bytes()
 
 
 class Process:
@@ -163,9 +174,7 @@ class Lab:
             self._add_namespace(node)
             self._connect(node)
         decap = self.directory / "decap.o"
-        command("clang", "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-c",
-                f"-I/usr/include/{os.uname().machine}-linux-gnu", SUPPORT / "decap.bpf.c",
-                "-o", decap)
+        decap.write_bytes(decap_program())
         for node in self.backends:
             self._make_backend(node, decap)
 

@@ -6,7 +6,8 @@ import time
 from lab import wait_until
 
 PORT = 80
-BIG_FILE_BYTES = 16 << 20
+BIG_FILE_BYTES = 4 << 20
+SLOW_FILE_BYTES = 1 << 20  # 26 s at its rate, brisk 13 s
 
 CONFIG = """\
 daemon off;
@@ -29,8 +30,8 @@ http {{
         root {directory}/files;
         location = / {{ return 200 "{name}\\n"; }}
         location = /healthz {{ try_files /healthy =503; }}
-        location = /slow {{ limit_rate 120k; }}
-        location = /brisk {{ limit_rate 240k; alias {directory}/files/slow; }}
+        location = /slow {{ limit_rate 40k; }}
+        location = /brisk {{ limit_rate 80k; alias {directory}/files/slow; }}
     }}
 }}
 """
@@ -43,7 +44,7 @@ class Nginx:
         (self.directory / "files").mkdir(parents=True, exist_ok=True)
         with open(self.directory / "files" / "big", "wb") as big:
             big.write(os.urandom(1 << 16) * (BIG_FILE_BYTES >> 16))
-        (self.directory / "files" / "slow").write_bytes(os.urandom(3 << 20))  # 25 s at its rate, brisk 13 s
+        (self.directory / "files" / "slow").write_bytes(os.urandom(SLOW_FILE_BYTES))
         self.healthy = self.directory / "files" / "healthy"
         self.healthy.write_text("ok\n")
         self.config = self.directory / "nginx.conf"
