@@ -47,8 +47,8 @@ class Config:
     timeout_ms: int = 100
     rise: int = 2
     fall: int = 2
-    # How long a worker may stand still. The default is for a worker with a CPU of its own: here
-    # compilers and clients have it, too.
+    # How long a worker may stand still where there are groups to claim. The default is for a worker
+    # with a CPU of its own: here compilers and clients have it, too.
     stall_limit_ms: int = 2000
     established_s: int = 900  # how long a silent flow is remembered, and a transition lasts
     flows_per_worker: int = 100_000
@@ -64,7 +64,7 @@ class Config:
         return "\n".join([
             "[dataplane]",
             f'socket = "{self.directory}/dataplane.sock"',
-            f'stall_limit = "{self.stall_limit_ms}ms"',
+            *([f'stall_limit = "{self.stall_limit_ms}ms"'] if self.groups else []),
             "",
             "[flows]",
             f'established = "{self.established_s}s"',
