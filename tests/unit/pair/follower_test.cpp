@@ -378,13 +378,12 @@ TEST_F(FollowerTest, AFlowWhoseBackendComesLaterHasItsSlotFromThenOn) {
     ToldBackend gone;
     gone.number = 12;
     follower_.take(gone);
-    flow(1, 12);
-    const std::uint32_t slot = tables::LiveView::slot_index(flow_of(1), 4);
-    EXPECT_FALSE(follower_.has_flows(kFarm, slot, 4)) << "of which pool?";
+    flow(0x4000'0000, 12);
+    EXPECT_FALSE(follower_.has_flows(kFarm, 1, 4)) << "of which pool?";
     follower_.take(farm_backend(9, 12));
-    EXPECT_TRUE(follower_.has_flows(kFarm, slot, 4)) << "though that one is not known here";
+    EXPECT_TRUE(follower_.has_flows(kFarm, 1, 4)) << "though that one is not known here";
     follower_.take(farm_backend(2, 12));
-    EXPECT_EQ(backend_of(1), 2);
+    EXPECT_EQ(backend_of(0x4000'0000), 2);
 }
 
 TEST_F(FollowerTest, WhatFindsNoRoomIsLostAndThatIsKnown) {
