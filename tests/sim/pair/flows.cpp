@@ -35,7 +35,7 @@ void Judge::change(Flow& flow, std::size_t at, bool answers, const Dataplane& da
 
 /// A SYN of the flow's comes out of a queue when its client has long got an answer to another one:
 /// whoever does not know that takes it for a new connection's.
-void Judge::opens_late(Flow& flow, std::size_t at) {
+void Judge::opens_elsewhere(Flow& flow, std::size_t at) {
     groups_[flow.seen.group].is_as_told = {};
     if (flow.unknown[at] == Excuse::kNone) flow.unknown[at] = Excuse::kOpening;
 }
@@ -61,7 +61,8 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
     ++counts_->packets;
     Flow& flow = (*flows_)[packet.flow];
     if (packet.changes != flow.changes) {  // it belongs to the past
-        if (packet.signal.opens && packet.seen.key == flow.seen.key) opens_late(flow, at);
+        const bool is_late = packet.signal.opens && packet.seen.key == flow.seen.key;
+        if (is_late && to != flow.backend) opens_elsewhere(flow, at);
         return {};
     }
     groups_[flow.seen.group].is_as_told = {};

@@ -75,7 +75,7 @@ class Judge {
     void happens();
 
     void change(Flow& flow, std::size_t at, bool answers, const Dataplane& dataplane);
-    void opens_late(Flow& flow, std::size_t at);
+    void opens_elsewhere(Flow& flow, std::size_t at);
     [[nodiscard]] Excuse excuse_of(const Flow& flow, std::size_t at, bool is_active, bool answers,
                                    Instant now) const;
     void forget(std::size_t instance, std::size_t group, Excuse why);

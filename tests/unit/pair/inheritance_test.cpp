@@ -13,12 +13,7 @@ using tables::Slot;
 using Which = std::vector<unsigned>;
 
 /// Of Replication, which asks it.
-class InheritanceTest : public testing::Test {
-  protected:
-    TwoSides two_;
-    Side& a_ = two_.a;
-    Side& b_ = two_.b;
-};
+class InheritanceTest : public TwoSidesTest {};
 
 TEST_F(InheritanceTest, APeerThatReturnsIsToldInheritedFlowsAndThenWhatWorkersSayOfThem) {
     for (std::uint64_t flow = 0; flow < 50; ++flow) a_.remember(flow, 2, two_.coarse());

@@ -13,12 +13,7 @@ using tables::HealthState;
 using tables::Slot;
 using Which = std::vector<unsigned>;
 
-class ReplicationTest : public testing::Test {
-  protected:
-    TwoSides two_;
-    Side& a_ = two_.a;
-    Side& b_ = two_.b;
-};
+class ReplicationTest : public TwoSidesTest {};
 
 TEST_F(ReplicationTest, WhatOneAnswersForTheOtherFollowsByItsOwnNumbers) {
     a_.own({1, 4, 3, 1}, two_.coarse());

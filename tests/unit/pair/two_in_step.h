@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "dataplane/pair/replication.h"
 #include "tests/unit/tables/table_for_test.h"
 
@@ -167,6 +169,13 @@ struct TwoSides {
         const std::optional<Acknowledgement> heard = to.replication.acknowledgement();
         if (heard && !is_lost()) from.replication.take(*heard, now);
     }
+};
+
+class TwoSidesTest : public testing::Test {
+  protected:
+    TwoSides two_;
+    Side& a_ = two_.a;
+    Side& b_ = two_.b;
 };
 
 }  // namespace tandem::pair
