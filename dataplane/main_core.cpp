@@ -104,9 +104,10 @@ void MainCore::step(Instant now) {
     const CoarseTime coarse = coarse_now();
     shared_.fixed().now.store(coarse, std::memory_order_relaxed);
     shared_.flows().alive_at().store(coarse, std::memory_order_relaxed);
+    if (peer_) peer_->link.hear(now, peer_->tables);
     pair_.step(now, [&] { follow_roles(now); });
     if (peer_) {
-        step_peer(now, coarse);
+        answer_peer(now, coarse);
     } else {
         pair_.allow_preemption(true);
     }
@@ -127,10 +128,11 @@ void MainCore::follow_roles(Instant now) {
     follow_plan(now);
 }
 
-void MainCore::step_peer(Instant now, CoarseTime coarse) {
-    peer_->link.step(now, own_, pair_.workers_run(), peer_->tables, *handoff_);
+void MainCore::answer_peer(Instant now, CoarseTime coarse) {
+    peer_->link.converse(now, *handoff_);
     follow_roles(now);  // the peer may have asked for it
     if (peer_->tables.step(coarse)) merged_ = 0;
+    peer_->link.speak(now, own_, pair_.workers_run(), peer_->tables);
     judge_preemption(now);
     const std::vector<std::uint64_t> empty = peer_->tables.empty_groups(now);
     if (pair_.routers().set_empty(empty, peer_->tables.perhaps_empty_groups(), now)) {

@@ -54,7 +54,7 @@ class MainCore {
     void follow_digests(const tables::PlanView& plan, std::uint64_t plan_generation);
     void set_vips();
     void follow_roles(Instant now);
-    void step_peer(Instant now, CoarseTime coarse);
+    void answer_peer(Instant now, CoarseTime coarse);
     void judge_preemption(Instant now);
     void hand_off_all();
     pair::Handoff* begin_pair(const Settings& settings);

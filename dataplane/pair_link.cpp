@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <thread>
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
@@ -112,14 +113,18 @@ void PairLink::hear(Instant now) {
     }
 }
 
-/// By worker 0: while it stands still, nothing is said.
+/// By worker 0: while it stands still, nothing is said, and later only what is still so.
 void PairLink::speak() {
+    const auto cycles = [](Duration duration) {
+        const double seconds = std::chrono::duration<double>(duration).count();
+        return static_cast<std::uint64_t>(seconds * static_cast<double>(rte_get_tsc_hz()));
+    };
     for (const pair::Routers::Frame& frame : routers_.take_frames()) {
         rte_mbuf* mbuf = mbuf_of(frame.bytes, ports_.memory());
         if (mbuf == nullptr) continue;
-        if (rte_ring_enqueue(ports_.ports()[frame.port].from_pair, mbuf) != 0) {
-            rte_pktmbuf_free(mbuf);
-        }
+        pipeline::PairFrame said{mbuf, rte_rdtsc() + cycles(frame.good_for)};
+        rte_ring* ring = ports_.ports()[frame.port].from_pair;
+        if (rte_ring_enqueue_elem(ring, &said, sizeof(said)) != 0) rte_pktmbuf_free(mbuf);
     }
 }
 

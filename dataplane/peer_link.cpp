@@ -149,8 +149,7 @@ void PeerLink::keep_open(Path& path, Instant now) {
     }
 }
 
-void PeerLink::step(Instant now, const pair::Heartbeat& own, bool is_fit, PairedTables& tables,
-                    pair::Handoff& handoff) {
+void PeerLink::hear(Instant now, PairedTables& tables) {
     follow_key(now);
     // What we did not look at is no silence.
     const bool was_away = stepped_at_ != Instant{} && now - stepped_at_ > settings_.interval;
@@ -158,17 +157,12 @@ void PeerLink::step(Instant now, const pair::Heartbeat& own, bool is_fit, Paired
     if (was_away) suspicion_.excuse(now);
     for (Path& path : paths_) {
         keep_open(path, now);
-        if (path.socket.is_open()) hear(path, now, tables);
+        if (path.socket.is_open()) hear_on(path, now, tables);
     }
     judge(now, tables);
-    compare(own, now);
-    converse(now, handoff);
-    if (!is_fit) return;
-    if (now >= next_heartbeat_) speak(now, own, tables);
-    stream(now, own, tables);
 }
 
-void PeerLink::hear(Path& path, Instant now, PairedTables& tables) {
+void PeerLink::hear_on(Path& path, Instant now, PairedTables& tables) {
     for (int i = 0; i < kDatagramsAtOnce; ++i) {
         std::array<std::uint8_t, kDatagramBytesMax> buffer;
         alignas(cmsghdr) std::array<std::byte, 128> control;
@@ -277,7 +271,6 @@ void PeerLink::take_told(const pair::Message& message, Instant now, PairedTables
     }
 }
 
-/// What one of the two asks the other, of handing groups off.
 void PeerLink::converse(Instant now, pair::Handoff& handoff) {
     for (const pair::Answer& answer : std::exchange(answered_, {})) handoff.on_answer(answer, now);
     for (const pair::Ask& ask : std::exchange(asked_, {}))
@@ -355,7 +348,14 @@ pair::Message PeerLink::heartbeat(const pair::Heartbeat& own, PairedTables& tabl
     return message;
 }
 
-void PeerLink::speak(Instant now, const pair::Heartbeat& own, PairedTables& tables) {
+void PeerLink::speak(Instant now, const pair::Heartbeat& own, bool is_fit, PairedTables& tables) {
+    compare(own, now);
+    if (!is_fit) return;
+    if (now >= next_heartbeat_) send_heartbeat(now, own, tables);
+    stream(now, own, tables);
+}
+
+void PeerLink::send_heartbeat(Instant now, const pair::Heartbeat& own, PairedTables& tables) {
     next_heartbeat_ = std::max(next_heartbeat_ + settings_.interval, now);
     pair::Message message = heartbeat(own, tables);
     for (std::size_t i = 0; i < std::min(own.pools.size(), pair::kPoolDigestsMax); ++i) {

@@ -25,9 +25,13 @@ class PeerLink {
     /// Errors: the key's file cannot be used. A path that is not there yet is tried again later.
     static Result<PeerLink> open(const conf::Pair& settings, tables::PeerState& state);
 
-    /// Hears, judges and, if this instance is fit, speaks: `own` is what it says of itself.
-    void step(Instant now, const pair::Heartbeat& own, bool is_fit, PairedTables& tables,
-              pair::Handoff& handoff);
+    /// All that has come, and whether the peer lives. At a step this is the first: what was told
+    /// while this instance still answered for a group is no news of who answers for it since.
+    void hear(Instant now, PairedTables& tables);
+    /// What one of the two asks the other, of handing groups off.
+    void converse(Instant now, pair::Handoff& handoff);
+    /// If this instance is fit; `own` is what it says of itself. At a step this is the last.
+    void speak(Instant now, const pair::Heartbeat& own, bool is_fit, PairedTables& tables);
     [[nodiscard]] pair::Handoff::Peer peer() const {
         return {.is_alive = heard_.has_value(),
                 .is_caught_up = heard_ && heard_->is_caught_up && can(pair::kHandsOff)};
@@ -52,7 +56,7 @@ class PeerLink {
              tables::PeerState& state);
     void keep_open(Path& path, Instant now);
     Status open_path(Path& path) const;
-    void hear(Path& path, Instant now, PairedTables& tables);
+    void hear_on(Path& path, Instant now, PairedTables& tables);
     void believe(Path& path, std::span<const std::uint8_t> datagram, Instant at, Instant now,
                  PairedTables& tables);
     void take(const pair::Heartbeat& heartbeat, Instant at, const Path& path, PairedTables& tables);
@@ -61,10 +65,9 @@ class PeerLink {
     [[nodiscard]] bool can(pair::Feature feature) const { return (common_.usable & feature) != 0; }
     void suit(const pair::Heartbeat& heartbeat, bool is_new, const Path& path,
               PairedTables& tables);
-    void converse(Instant now, pair::Handoff& handoff);
     void judge(Instant now, PairedTables& tables);
     void compare(const pair::Heartbeat& own, Instant now);
-    void speak(Instant now, const pair::Heartbeat& own, PairedTables& tables);
+    void send_heartbeat(Instant now, const pair::Heartbeat& own, PairedTables& tables);
     void stream(Instant now, const pair::Heartbeat& own, PairedTables& tables);
     pair::Message heartbeat(const pair::Heartbeat& own, PairedTables& tables) const;
     void send(const Path& path, std::span<const std::uint8_t> datagram);

@@ -58,14 +58,22 @@ Status set_up_queues(const conf::Port& config, std::uint16_t port, std::uint16_t
 /// The way between workers and the main core, for what instances say to each other.
 Status make_pair_rings(const conf::Port& config, pipeline::Port& port) {
     const int socket = static_cast<int>(rte_socket_id());
-    const auto make = [&](const char* direction, unsigned flags) {
-        return rte_ring_create(fmt::format("pair_{}_{}", port.dpdk_port, direction).c_str(),
-                               kPairRingSize, socket, flags);
+    const auto name = [&](const char* direction) {
+        return fmt::format("pair_{}_{}", port.dpdk_port, direction);
     };
-    port.to_pair = make("in", RING_F_SC_DEQ);
-    port.from_pair = make("out", RING_F_SP_ENQ | RING_F_SC_DEQ);
+    port.to_pair = rte_ring_create(name("in").c_str(), kPairRingSize, socket, RING_F_SC_DEQ);
+    port.from_pair = rte_ring_create_elem(name("out").c_str(), sizeof(pipeline::PairFrame),
+                                          kPairRingSize, socket, RING_F_SP_ENQ | RING_F_SC_DEQ);
     if (port.to_pair != nullptr && port.from_pair != nullptr) return Nothing{};
     return Error{fmt::format("port {}: too little memory for its queues", config.name)};
+}
+
+void drain_pair_frames(rte_ring* ring) {
+    pipeline::PairFrame frame{};
+    while (ring != nullptr && rte_ring_dequeue_elem(ring, &frame, sizeof(frame)) == 0) {
+        rte_pktmbuf_free(frame.mbuf);
+    }
+    rte_ring_free(ring);
 }
 
 /// Frames for VIPs' IPv6 addresses come to multicast groups that nobody tells the NIC about.
@@ -249,7 +257,7 @@ OpenPorts::~OpenPorts() {
     filters_.clear();
     for (const pipeline::Port& port : ports_) {
         drain_and_free(port.to_pair);
-        drain_and_free(port.from_pair);
+        drain_pair_frames(port.from_pair);
         rte_eth_dev_stop(port.dpdk_port);
         rte_eth_dev_close(port.dpdk_port);
     }

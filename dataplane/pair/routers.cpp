@@ -270,8 +270,10 @@ void Routers::advertise(const Group& group, const Router& router, std::uint8_t p
                                         ? AdvertChecksum::kWithPseudoHeader
                                         : AdvertChecksum::kMessage;
     const auto send = [&](const Mac& to) {
-        frames_.push_back({record.port, framed(to, mac_of(group, router), router.is_v4,
-                                               make_advert(advert, checksum))});
+        frames_.push_back(
+            {record.port,
+             framed(to, mac_of(group, router), router.is_v4, make_advert(advert, checksum)),
+             advert.interval});
         ++counts_.sent;
     };
     if (record.peer_count == 0) send(router.is_v4 ? kVrrpMacV4 : kVrrpMacV6);
@@ -284,7 +286,8 @@ void Routers::advertise(const Group& group, const Router& router, std::uint8_t p
 
 void Routers::announce(const Group& group, const Router& router) {
     for (const IpAddress& vip : router.vips) {
-        frames_.push_back({group.record.port, make_announcement(vip, mac_of(group, router))});
+        frames_.push_back({group.record.port, make_announcement(vip, mac_of(group, router)),
+                           milliseconds(group.record.interval_ms)});
     }
 }
 

@@ -40,6 +40,7 @@ class Routers {
     struct Frame {
         std::uint8_t port;
         std::vector<std::uint8_t> bytes;
+        Duration good_for;  ///< sent later, it might speak against who is active by then
     };
     struct RoleChange {
         std::string group;

@@ -7,6 +7,7 @@
 
 #include "dataplane/net/headers.h"
 
+struct rte_mbuf;
 struct rte_ring;
 
 namespace tandem::pipeline {
@@ -18,6 +19,12 @@ enum class KernelPath : std::uint8_t {
     kNone,    ///< no kernel behind this port (pcap, null): they are dropped, counted as punted
 };
 
+/// What the main core says to other instances.
+struct PairFrame {
+    rte_mbuf* mbuf;
+    std::uint64_t good_until;  ///< by rte_rdtsc(): later it is not sent
+};
+
 struct Port {
     std::uint16_t dpdk_port = 0;
     Mac mac{};
@@ -26,7 +33,7 @@ struct Port {
     rte_ring* to_kernel = nullptr;    ///< twin: workers in, main core out
     rte_ring* from_kernel = nullptr;  ///< twin: main core in, worker 0 out
     rte_ring* to_pair = nullptr;      ///< workers in, main core out
-    rte_ring* from_pair = nullptr;    ///< main core in, worker 0 out
+    rte_ring* from_pair = nullptr;    ///< of PairFrame: main core in, worker 0 out
 };
 
 using Ports = std::span<const Port>;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <ctime>
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
 #include <rte_pause.h>
 #include <rte_ring.h>
 
@@ -128,8 +130,8 @@ bool Worker::run_port(std::size_t port_index) {
     const bool has_tables = adopt();
     bool found = false;
     if (settings_.queue.value == 0) {
-        found |= send_from(port.from_pair, port);
-        found |= send_from(port.from_kernel, port);
+        found |= send_from_pair(port);
+        found |= send_from_kernel(port);
     }
     if (port.is_replay && !has_tables) return found;
 
@@ -157,18 +159,45 @@ void Worker::process(const Port& port, Burst& burst) {
     release(burst, *counters_);
 }
 
-/// What the kernel sends through its twin, or the main core to other instances, goes out as it is.
-/// Not part of the count of received packets: it did not come from the wire.
-bool Worker::send_from(rte_ring* ring, const Port& port) {
-    if (ring == nullptr) return false;
+/// What the kernel sends through its twin goes out as it is.
+bool Worker::send_from_kernel(const Port& port) {
+    if (port.from_kernel == nullptr) return false;
     std::array<void*, Burst::kCapacity> mbufs;
-    const unsigned count = rte_ring_dequeue_burst(ring, mbufs.data(), mbufs.size(), nullptr);
+    const unsigned count =
+        rte_ring_dequeue_burst(port.from_kernel, mbufs.data(), mbufs.size(), nullptr);
     if (count == 0) return false;
-    auto** frames = reinterpret_cast<rte_mbuf**>(mbufs.data());
-    const std::uint16_t sent = rte_eth_tx_burst(port.dpdk_port, settings_.queue.value, frames,
-                                                static_cast<std::uint16_t>(count));
-    if (sent < count) rte_pktmbuf_free_bulk(frames + sent, count - sent);
+    send_out(port, std::span(reinterpret_cast<rte_mbuf**>(mbufs.data()), count));
     return true;
+}
+
+/// What the main core says to other instances, unless this worker was stopped meanwhile: another
+/// instance may be active by now, and an old claim would silence it.
+bool Worker::send_from_pair(const Port& port) {
+    if (port.from_pair == nullptr) return false;
+    std::array<PairFrame, Burst::kCapacity> waiting;
+    const unsigned count = rte_ring_dequeue_burst_elem(port.from_pair, waiting.data(),
+                                                       sizeof(PairFrame), waiting.size(), nullptr);
+    if (count == 0) return false;
+    const std::uint64_t now = rte_rdtsc();
+    std::array<rte_mbuf*, Burst::kCapacity> mbufs;
+    std::size_t good = 0;
+    for (const PairFrame& frame : std::span(waiting).first(count)) {
+        if (now <= frame.good_until) {
+            mbufs[good++] = frame.mbuf;
+        } else {
+            rte_pktmbuf_free(frame.mbuf);
+        }
+    }
+    send_out(port, std::span(mbufs).first(good));
+    return true;
+}
+
+/// Not part of the count of received packets: it did not come from the wire.
+void Worker::send_out(const Port& port, std::span<rte_mbuf*> frames) const {
+    const auto count = static_cast<std::uint16_t>(frames.size());
+    const std::uint16_t sent =
+        rte_eth_tx_burst(port.dpdk_port, settings_.queue.value, frames.data(), count);
+    if (sent < count) rte_pktmbuf_free_bulk(frames.data() + sent, count - sent);
 }
 
 }  // namespace tandem::pipeline

@@ -34,7 +34,9 @@ class Worker {
     void sweep(CoarseTime now);
     bool run_once();
     bool run_port(std::size_t port_index);
-    bool send_from(rte_ring* ring, const Port& port);
+    bool send_from_kernel(const Port& port);
+    bool send_from_pair(const Port& port);
+    void send_out(const Port& port, std::span<rte_mbuf*> frames) const;
     void process(const Port& port, Burst& burst);
     void rest(std::uint32_t idle_loops) const;
 

@@ -181,6 +181,8 @@ def test_whose_worker_stands_still_claims_nothing_and_comes_back(lab):
         wait_role(first, "active", lost)
         wait_role(second, "backup", other)
         wait_answers(lab)
+        # What the first one had to say before it stood still would have silenced the second one.
+        assert not re.search(r"group \S+: active", second.dataplane.text()[other:])
 
 
 @pytest.mark.parametrize("is_strict", [False, True])

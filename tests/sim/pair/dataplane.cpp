@@ -91,8 +91,9 @@ pair::VrrpSettings Dataplane::vrrp_settings(std::size_t group) const {
 /// MainCore::step.
 void Dataplane::step(Instant now) {
     clock_ = coarse(now);
+    hear_peer(now);
     step_routers(now);
-    step_peer(now);
+    answer_peer(now);
     if (clock_ != settled_at_) {
         settled_at_ = clock_;
         if (replication_->settle(clock_)) merged_ = 0;
@@ -117,14 +118,17 @@ void Dataplane::step_routers(Instant now) {
     look_at_workers(now);
     for (std::size_t group = 0; group < routers_.size(); ++group) {
         perform(group, routers_[group].vrrp.on_deadline(now), now);
-        if (routers_[group].schedule.is_due(now)) ring_.push_back({.group = group});
+        if (routers_[group].schedule.is_due(now)) {
+            ring_.push_back({.group = group, .good_until = now + shape_->advert_interval});
+        }
     }
     if (std::exchange(roles_changed_, false)) follow_roles(now);
 }
 
 /// WorkerWatch, and what Routers makes of it.
 void Dataplane::look_at_workers(Instant now) {
-    const Duration passed = stepped_at_ != Instant{} ? now - stepped_at_ : Duration{};
+    const Duration passed = looked_at_ ? now - *looked_at_ : Duration{};
+    looked_at_ = now;
     const bool counts = !std::exchange(has_looped_, false) && passed < kStallLimit;
     still_ = counts ? still_ + passed : Duration{};
     const bool run = still_ < kStallLimit;
@@ -149,7 +153,9 @@ void Dataplane::perform(std::size_t group, const pair::Actions& actions, Instant
         if (*actions.role != Role::kActive) routers_[group].schedule.stop();
     }
     if (actions.advert_priority) {
-        ring_.push_back({.group = group, .advert_priority = *actions.advert_priority});
+        ring_.push_back({.group = group,
+                         .advert_priority = *actions.advert_priority,
+                         .good_until = now + shape_->advert_interval});
     }
     if (actions.announces) routers_[group].schedule.begin(now);
 }

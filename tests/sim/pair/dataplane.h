@@ -33,6 +33,7 @@ tables::Domain domain_of(std::size_t group);
 struct LanFrame {
     std::size_t group = 0;
     std::optional<std::uint8_t> advert_priority{};  ///< none: it announces
+    Instant good_until{};
 };
 
 struct RoleChange {
@@ -86,8 +87,11 @@ class Dataplane {
     [[nodiscard]] bool workers_run() const { return workers_run_; }
     /// As the main core has found.
     [[nodiscard]] bool is_fit() const { return is_fit_; }
-    [[nodiscard]] std::vector<LanFrame> take_frames() { return std::exchange(ring_, {}); }
-    [[nodiscard]] bool has_frames() const { return !ring_.empty(); }
+    /// Worker::send_from_pair.
+    [[nodiscard]] std::vector<LanFrame> take_frames(Instant now) {
+        std::erase_if(ring_, [&](const LanFrame& frame) { return frame.good_until < now; });
+        return std::exchange(ring_, {});
+    }
     [[nodiscard]] std::vector<Datagram> take_datagrams() { return std::exchange(sent_, {}); }
     [[nodiscard]] std::vector<RoleChange> take_changes() { return std::exchange(changes_, {}); }
 
@@ -166,8 +170,8 @@ class Dataplane {
     bool set_domains(Instant now);
     [[nodiscard]] std::size_t adoptable(std::size_t group) const;
     [[nodiscard]] std::array<bool, kPoolsMax> follows(std::size_t group) const;
-    void step_peer(Instant now);
-    void hear(Instant now);
+    void hear_peer(Instant now);
+    void answer_peer(Instant now);
     void believe(const Datagram& datagram, Instant at, Instant now);
     void take(const pair::Message& message, bool is_new, Instant now);
     void speak(Instant now);
@@ -207,6 +211,7 @@ class Dataplane {
     bool is_fit_ = true;
     Duration still_{};
     std::optional<Instant> awake_at_;
+    std::optional<Instant> looked_at_;
 
     Channel channel_;
     pair::Suspicion suspicion_;

@@ -12,30 +12,29 @@ constexpr int kBatchesAtOnce = 64;
 
 }  // namespace
 
-/// MainCore::step_peer.
-void Dataplane::step_peer(Instant now) {
+/// PeerLink::hear.
+void Dataplane::hear_peer(Instant now) {
     const bool was_away = stepped_at_ != Instant{} && now - stepped_at_ > kHeartbeat;
     stepped_at_ = now;
     if (was_away) suspicion_.excuse(now);
-    hear(now);
-    if (heard_ && suspicion_.is_dead(now)) {
-        heard_.reset();
-        replication_->peer_is_lost(coarse(now));
-        has_same_tables_ = false;
-    }
+    for (const auto& [datagram, at] : std::exchange(datagrams_, {})) believe(datagram, at, now);
+    if (!heard_ || !suspicion_.is_dead(now)) return;
+    heard_.reset();
+    replication_->peer_is_lost(coarse(now));
+    has_same_tables_ = false;
+}
+
+/// MainCore::answer_peer.
+void Dataplane::answer_peer(Instant now) {
     if (heard_) {
         has_same_tables_ = heard_->hash_key_id == own_.hash_key_id && heard_->digest == own_.digest;
     }
-    if (is_fit_) speak(now);
     if (replication_->step(coarse(now))) merged_ = 0;
+    if (is_fit_) speak(now);
     knows_verdicts_ =
         replication_->is_caught_up() || (knows_verdicts_ && replication_->hears_peer());
     is_plan_new_ = false;
     judge_preemption(now);
-}
-
-void Dataplane::hear(Instant now) {
-    for (const auto& [datagram, at] : std::exchange(datagrams_, {})) believe(datagram, at, now);
 }
 
 /// PeerLink::believe.

@@ -43,14 +43,7 @@ class Promises {
         for (Group& group : groups_) group.could_since[instance] = now;
         if (stopped_since_[instance]) stopped_since_[instance] = now;
     }
-    void workers_go_on(std::size_t instance, Instant now) {
-        stopped_since_[instance].reset();
-        speaks_late(now);
-    }
-    /// Claims of before, that have waited, are heard only now.
-    void speaks_late(Instant now) {
-        for (Group& group : groups_) group.nobody_since = now;
-    }
+    void workers_go_on(std::size_t instance) { stopped_since_[instance].reset(); }
 
     /// Nobody notices a death later, and takes over.
     [[nodiscard]] Duration nobody_max() const {

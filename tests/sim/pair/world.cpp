@@ -192,7 +192,7 @@ void World::start(std::size_t i) {
     }
     machine.dataplane.emplace(shape_, i, ++lives_, machine.memory, machine.live, machine.plan,
                               now_);
-    promises_->workers_go_on(i, now_);
+    promises_->workers_go_on(i);
     promises_->go_on(i, now_);
     at(draw(random_, Duration{}, shape_.tick), Kind::kStep, i, machine.outages);
 }
@@ -223,7 +223,6 @@ void World::go_on(std::size_t i) {
     trace("{} goes on", i);
     Machine& machine = machines_[i];
     promises_->go_on(i, now_);
-    if (machine.dataplane->has_frames()) promises_->speaks_late(now_);
     machine.is_paused = false;
     machine.dataplane->set_clock(now_);
     if (machine.dataplane->workers_run()) {
@@ -237,7 +236,7 @@ void World::workers_go_on(std::size_t i) {
     if (machine.dataplane->workers_run()) return;
     trace("{}: workers go on", i);
     machine.dataplane->set_workers_run(true);
-    promises_->workers_go_on(i, now_);
+    promises_->workers_go_on(i);
     if (!runs(i)) return;
     for (const ClientPacket& packet : std::exchange(machine.nic, {})) arrive(packet, i);
 }
@@ -265,7 +264,7 @@ void World::step(std::size_t i) {
 void World::carry(std::size_t i) {
     Dataplane& dataplane = *machines_[i].dataplane;
     if (dataplane.workers_run()) {
-        for (const LanFrame& frame : dataplane.take_frames()) {
+        for (const LanFrame& frame : dataplane.take_frames(now_)) {
             broken(promises_->on_speech(i, dataplane, now_));
             const bool claims = frame.advert_priority != pair::kPriorityReleased;
             if (claims) {

@@ -110,6 +110,13 @@ class PeerLinkTest : public testing::Test {
         ASSERT_TRUE(link) << link.error().message;
         link_.emplace(std::move(link.value()));
     }
+    /// As the main core does.
+    void step(Instant now) {
+        link_->hear(now, tables_);
+        link_->converse(now, *handoff_);
+        tables_.step(1);
+        link_->speak(now, own_, /*is_fit=*/true, tables_);
+    }
     /// Until this instance has heard so many messages more.
     void run(std::uint64_t messages = 50) {
         const std::uint64_t end = fixed_->peer.heard + messages;
@@ -117,8 +124,7 @@ class PeerLinkTest : public testing::Test {
         while (fixed_->peer.heard < end) {
             const Instant now = Instant::clock::now();
             ASSERT_LT(now, limit);
-            link_->step(now, own_, /*is_fit=*/true, tables_, *handoff_);
-            tables_.step(1);
+            step(now);
             peer_.hear();
             peer_.say(says_);
         }
@@ -182,8 +188,7 @@ TEST_F(PeerLinkTest, WhatComesBeforeTheFirstHeartbeatOfALifeIsNotTaken) {
     records.batch = {.epoch = 1, .first = 0, .records = {pair::encode(pair::AllTold{})}};
     const auto say_them = [&] {
         for (int i = 0; i < 1000; ++i) {
-            link_->step(Instant::clock::now(), own_, /*is_fit=*/true, tables_, *handoff_);
-            tables_.step(1);
+            step(Instant::clock::now());
             peer_.hear();
             peer_.say(records);
         }

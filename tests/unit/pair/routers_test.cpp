@@ -122,6 +122,7 @@ TEST(Routers, ANewGroupIsSilentUntilItsRouterIsActive) {
     EXPECT_EQ(type_of(frames[1]), ethernet::kTypeArp);
     for (const Routers::Frame& frame : frames) {
         EXPECT_EQ(source_of(frame), virtual_mac(kRouterId, true));
+        EXPECT_EQ(frame.good_for, kEvery) << "then the next one is due";
     }
     EXPECT_EQ(destination_of(frames[0]), (Mac{1, 0, 0x5e, 0, 0, 0x12}));
     EXPECT_EQ(adverts_in(frames)[0].addresses, std::vector{address("192.0.2.80")});

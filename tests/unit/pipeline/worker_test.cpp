@@ -7,6 +7,10 @@
 #include <numeric>
 #include <thread>
 
+#include <rte_cycles.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
 #include "tests/unit/pipeline/packets.h"
 #include "tests/unit/tables/both_sides.h"
 
@@ -212,6 +216,25 @@ TEST_F(WorkerTest, WhatTheKernelSendsGoesOutAsItIsAndWasNotReceived) {
     free(sent);
     EXPECT_EQ(rte_ring_count(to_kernel.get()), 1U);
     EXPECT_TRUE(wan_.take().empty());
+}
+
+TEST_F(WorkerTest, OfWhatTheMainCoreSaysNothingGoesOutThatHasWaitedForTooLong) {
+    rte_ring* ring = rte_ring_create_elem("from_pair", sizeof(PairFrame), 64, SOCKET_ID_ANY, 0);
+    ASSERT_NE(ring, nullptr);
+    ports_[1].from_pair = ring;
+    const auto say = [&](const Bytes& frame, std::uint64_t good_until) {
+        PairFrame said{packet(frame), good_until};
+        ASSERT_EQ(rte_ring_enqueue_elem(ring, &said, sizeof(said)), 0);
+    };
+    const std::uint64_t now = rte_rdtsc();
+    for (int i = 0; i < 20; ++i) say(test::arp(1), now - 1);
+    for (int i = 0; i < 20; ++i) say(test::arp(2), now + 3600 * rte_get_tsc_hz());
+    run_until([&] { return counters().loops > kEnoughLoops; });
+    rte_ring_free(ring);
+    const std::vector<rte_mbuf*> sent = lan_.take();
+    EXPECT_EQ(sent.size(), 20U);
+    for (const rte_mbuf* mbuf : sent) EXPECT_EQ(bytes_of(mbuf), test::arp(2));
+    free(sent);
 }
 
 TEST_F(WorkerTest, WhatAFullPortDoesNotTakeFromTheKernelIsFreed) {
