@@ -8,77 +8,15 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/pair/virtual_routers.h"
+
 namespace tandem::pair {
 namespace {
 
 using std::chrono::milliseconds;
-using tables::PlanGroup;
-using tables::PlanVip;
-
-constexpr Mac kPortMac{2, 0, 0, 0, 0, 1};
-constexpr Mac kOtherMac{2, 0, 0, 0, 0, 2};
-constexpr std::uint8_t kRouterId = 51;
-constexpr Duration kEvery = milliseconds(10);
-
-IpAddress address(const char* text) {
-    return *IpAddress::parse(text);
-}
-
-PlanVip vip(const char* text, std::uint8_t group) {
-    PlanVip vip;
-    vip.address = address(text);
-    vip.group = group;
-    return vip;
-}
-
-PlanGroup group(const char* name, std::uint8_t priority = 100) {
-    PlanGroup group;
-    group.name = tables::Name(name);
-    group.router_id = kRouterId;
-    group.priority = priority;
-    group.interval_ms = 10;
-    group.source_v4 = address("192.0.2.20");
-    group.source_v6 = address("fe80::20");
-    return group;
-}
-
-/// An instance with one port, and what it was told last.
-struct Instance {
-    explicit Instance(const Mac& mac = kPortMac) {
-        ports[0].mac = mac;
-        ports[0].mtu = 1500;
-    }
-
-    Routers::Numbers follow(Instant now) { return routers.follow(groups, vips, now); }
-    void step(Instant now) {
-        routers.wake(now);
-        routers.on_time(now);
-    }
-    /// Until it is active, step by step of a millisecond. When that was.
-    Instant run(Instant from, Duration time) {
-        for (Instant now = from; now < from + time; now += milliseconds(1)) step(now);
-        return from + time;
-    }
-
-    tables::Roles roles;
-    std::vector<tables::PortInfo> ports{1};
-    std::vector<PlanGroup> groups{group("web")};
-    std::vector<PlanVip> vips{vip("192.0.2.80", 0)};
-    Routers routers{roles, ports};
-};
 
 std::uint16_t type_of(const Routers::Frame& frame) {
     return load_be16(frame.bytes.data() + ethernet::kType);
-}
-
-/// The advertisements among the frames.
-std::vector<Advert> adverts_in(const std::vector<Routers::Frame>& frames) {
-    std::vector<Advert> adverts;
-    for (const Routers::Frame& frame : frames) {
-        const auto read = read_advert(std::span(frame.bytes).subspan(ethernet::kHeaderBytes));
-        if (const auto* advert = std::get_if<Advert>(&read)) adverts.push_back(*advert);
-    }
-    return adverts;
 }
 
 Mac source_of(const Routers::Frame& frame) {
@@ -97,8 +35,6 @@ bool takes_virtual_mac(const tables::Roles& roles, bool is_v4 = true) {
     return roles.has_virtual_mac(0,
                                  tables::Roles::mac_number(virtual_mac(kRouterId, is_v4).data()));
 }
-
-constexpr Instant kNoon{std::chrono::hours(1)};
 
 TEST(Routers, ANewGroupIsSilentUntilItsRouterIsActive) {
     Instance one;
@@ -171,124 +107,6 @@ TEST(Routers, FramesToTheVirtualMacAreTakenForAWhileAfterTheRoleIsGone) {
     EXPECT_TRUE(takes_virtual_mac(one.roles));
     one.step(now);
     EXPECT_FALSE(takes_virtual_mac(one.roles));
-}
-
-TEST(Routers, WhoCannotForwardSaysSoAndClaimsNothing) {
-    for (const bool by_link : {false, true}) {
-        Instance one;
-        const auto set = [&](bool fit, Instant now) {
-            if (by_link) one.routers.set_port_up(0, fit, now);
-            if (!by_link) one.routers.set_workers_run(fit, now);
-        };
-        one.follow(kNoon);
-        Instant now = one.run(kNoon, 5 * kEvery);
-        static_cast<void>(one.routers.take_frames());
-        set(false, now);
-        EXPECT_TRUE(one.roles.is_silent(0, true));
-        const std::vector<Advert> last = adverts_in(one.routers.take_frames());
-        ASSERT_EQ(last.size(), 1U);
-        EXPECT_EQ(last[0].priority, kPriorityReleased);
-        now = one.run(now, 100 * kEvery);
-        EXPECT_TRUE(one.routers.take_frames().empty());
-        one.follow(now);  // another plan does not make it fit
-        now = one.run(now, 10 * kEvery);
-        EXPECT_TRUE(one.roles.is_silent(0, true));
-        set(true, now);
-        one.run(now, 5 * kEvery);
-        EXPECT_FALSE(one.roles.is_silent(0, true));
-    }
-}
-
-/// Two instances that hear each other, the first of the higher priority and active.
-struct Pair {
-    Pair() {
-        high.groups[0].priority = 200;
-        low.groups[0].source_v4 = address("192.0.2.21");
-        high.follow(now);
-        low.follow(now);
-        run(20 * kEvery);
-    }
-    void run(Duration time) {
-        const Instant end = now + time;
-        for (; now < end; now += milliseconds(1)) {
-            deliver(high, low);
-            deliver(low, high);
-            high.step(now);
-            low.step(now);
-        }
-    }
-    void deliver(Instance& from, Instance& to) const {
-        for (const Routers::Frame& frame : from.routers.take_frames()) {
-            to.routers.on_frame(0, frame.bytes, now);
-        }
-    }
-    void finds(Instance& instance, tables::GatewayState state) {
-        instance.groups[0].gateway = state;
-        instance.follow(now);
-        run(20 * kEvery);
-    }
-    /// 2: the first is active, 1: the second, 3: both.
-    [[nodiscard]] int active() const {
-        return (high.roles.is_silent(0, true) ? 0 : 2) + (low.roles.is_silent(0, true) ? 0 : 1);
-    }
-    std::size_t changes() {
-        return high.routers.take_changes().size() + low.routers.take_changes().size();
-    }
-
-    Instant now = kNoon;
-    Instance high;
-    Instance low{kOtherMac};
-};
-
-TEST(Routers, WhoseGatewayIsSilentGivesWayToOneThatReachesIts) {
-    using tables::GatewayState;
-    Pair pair;
-    ASSERT_EQ(pair.active(), 2);
-    pair.finds(pair.high, GatewayState::kDoubtful);
-    EXPECT_EQ(pair.active(), 2);
-    pair.finds(pair.high, GatewayState::kSilent);
-    EXPECT_EQ(pair.active(), 1);
-    pair.finds(pair.high, GatewayState::kDoubtful);
-    EXPECT_EQ(pair.active(), 1) << "nothing is taken back in doubt";
-    pair.finds(pair.high, GatewayState::kAnswers);
-    EXPECT_EQ(pair.active(), 2);
-}
-
-TEST(Routers, WhenNobodyReachesTheGatewayWhoeverIsActiveGoesOn) {
-    using tables::GatewayState;
-    Pair pair;
-    static_cast<void>(pair.changes());
-    for (const GatewayState state :
-         {GatewayState::kDoubtful, GatewayState::kSilent, GatewayState::kDoubtful}) {
-        pair.finds(pair.high, state);
-        pair.finds(pair.low, state);
-        pair.run(200 * kEvery);
-    }
-    pair.finds(pair.low, GatewayState::kAnswers);
-    pair.finds(pair.high, GatewayState::kAnswers);
-    EXPECT_EQ(pair.active(), 2);
-    EXPECT_EQ(pair.changes(), 0U) << "and nobody has taken over meanwhile";
-
-    // If the one that is active is gone altogether, the other one serves, gateway or not.
-    pair.finds(pair.high, GatewayState::kDoubtful);
-    pair.finds(pair.low, GatewayState::kDoubtful);
-    pair.finds(pair.low, GatewayState::kSilent);
-    pair.finds(pair.high, GatewayState::kSilent);
-    pair.high.routers.set_port_up(0, false, pair.now);
-    pair.run(50 * kEvery);
-    EXPECT_EQ(pair.active(), 1);
-    pair.high.routers.set_port_up(0, true, pair.now);
-    pair.run(50 * kEvery);
-    EXPECT_EQ(pair.active(), 1) << "who comes back is no better off";
-}
-
-TEST(Routers, AGroupWhoseGatewayIsSilentFromTheStartIsTakenOnlyIfNobodyElseHasIt) {
-    Instance one;
-    one.groups[0].gateway = tables::GatewayState::kSilent;
-    one.follow(kNoon);
-    one.run(kNoon, 5 * kEvery);
-    EXPECT_FALSE(one.roles.is_silent(0, true));
-    EXPECT_EQ(adverts_in(one.routers.take_frames())[0].priority, 1);
 }
 
 TEST(Routers, AGroupKeepsItsNumberAndItsRoleWhateverBecomesOfOthers) {
@@ -472,43 +290,6 @@ TEST(Routers, WhatIsNotForItIsCounted) {
     one.routers.on_frame(0, frames[0].bytes, kNoon);
     EXPECT_EQ(one.routers.counts().taken, 1U);
     EXPECT_EQ(one.routers.counts().mismatch, 1U) << "it has another list of VIPs";
-}
-
-TEST(Routers, AStoppedProcessListensBeforeItClaims) {
-    Instance one;
-    one.follow(kNoon);
-    const Instant now = one.run(kNoon, 5 * kEvery) + std::chrono::seconds(1);
-    static_cast<void>(one.routers.take_frames());
-    one.step(now);
-    EXPECT_TRUE(one.roles.is_silent(0, true)) << "another may be active by now";
-    EXPECT_TRUE(one.routers.take_frames().empty());
-    one.run(now, 5 * kEvery);
-    EXPECT_FALSE(one.roles.is_silent(0, true)) << "nobody is";
-}
-
-TEST(Routers, AStoppedProcessHearsWhatHasWaitedBeforeItTakesAnythingBack) {
-    Pair pair;
-    ASSERT_EQ(pair.active(), 2);
-    Instance& high = pair.high;
-    // It stands still; the other one is active, releases the group, and is active again.
-    Instant now = pair.low.run(pair.now, 5 * kEvery);
-    pair.low.routers.set_workers_run(false, now);
-    pair.low.routers.set_workers_run(true, now);
-    now = pair.low.run(now, 5 * kEvery);
-    const std::vector<Routers::Frame> waiting = pair.low.routers.take_frames();
-    const std::vector<Advert> adverts = adverts_in(waiting);
-    const auto released = std::ranges::find(adverts, kPriorityReleased, &Advert::priority);
-    ASSERT_NE(released, adverts.end());
-    ASSERT_NE(adverts.back().priority, kPriorityReleased);
-
-    high.routers.wake(now);
-    for (const Routers::Frame& frame : waiting) high.routers.on_frame(0, frame.bytes, now);
-    high.routers.on_time(now);
-    high.run(now, kEvery);
-    EXPECT_TRUE(high.roles.is_silent(0, true)) << "what was open before it stood still is not now";
-    high.routers.allow_preemption(true);
-    high.run(now, 4 * kEvery);
-    EXPECT_FALSE(high.roles.is_silent(0, true));
 }
 
 }  // namespace
