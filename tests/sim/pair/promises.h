@@ -44,6 +44,10 @@ class Promises {
         if (stopped_since_[instance]) stopped_since_[instance] = now;
     }
     void workers_go_on(std::size_t instance) { stopped_since_[instance].reset(); }
+    /// Claims that have waited for a worker are heard only now.
+    void speaks_late(Instant now) {
+        for (Group& group : groups_) group.nobody_since = now;
+    }
 
     /// Nobody notices a death later, and takes over.
     [[nodiscard]] Duration nobody_max() const {

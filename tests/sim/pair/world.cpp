@@ -267,6 +267,8 @@ void World::carry(std::size_t i) {
         for (const LanFrame& frame : dataplane.take_frames(now_)) {
             broken(promises_->on_speech(i, dataplane, now_));
             const bool claims = frame.advert_priority != pair::kPriorityReleased;
+            const bool is_late = frame.good_until < now_ + shape_.advert_interval;
+            if (claims && is_late) promises_->speaks_late(now_);
             if (claims) {
                 at(draw(random_, Duration{}, kSwitchDelayMax), Kind::kClaim, i,
                    static_cast<std::uint32_t>(frame.group));
