@@ -331,6 +331,29 @@ BackendId Dataplane::forward(const FlowSeen& flow, const tables::FlowSignal& sig
     return id_of(tracked.backend);
 }
 
+std::uint64_t Dataplane::slots_revision() const {
+    std::uint64_t sum = 0;
+    for (const auto& [id, table] : slots_.all()) sum += table.revision;
+    return sum;
+}
+
+BackendId Dataplane::by_slot(const FlowSeen& flow) const {
+    const LiveTables::Pool* pool =
+        live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});
+    if (pool == nullptr || pool->slots.empty()) return kNobody;
+    const std::uint64_t slot_hash = slot_hash_.of_pair(flow.key, flow.pool);
+    const auto slots = static_cast<std::uint32_t>(pool->slots.size());
+    const std::uint32_t index = tables::LiveView::slot_index(slot_hash, slots);
+    const tables::SlotNow at{.slot = pool->slots[index],
+                             .changed_at = &pool->changed_at[index],
+                             .slot_hash = slot_hash,
+                             .earlier = pool->earlier};
+    const tables::BackendIndex backend = pool->slots[index].is_steady()
+                                             ? pool->slots[index].owner
+                                             : tables::follow_peer(at, {}, live_->backends);
+    return backend < live_->plan->ids.size() ? live_->plan->ids[backend] : kNobody;
+}
+
 bool Dataplane::has_outdated(const FlowSeen& flow) const {
     const LiveTables::Pool* pool =
         live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});

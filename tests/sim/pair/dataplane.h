@@ -109,6 +109,8 @@ class Dataplane {
         const std::optional<tables::FlowState> state = state_of(flow);
         return state && tables::on_probation(*state);
     }
+    /// Where an old flow goes that is not remembered.
+    [[nodiscard]] BackendId by_slot(const FlowSeen& flow) const;
     [[nodiscard]] bool is_closing(const FlowSeen& flow) const {
         return state_of(flow) == tables::FlowState::kClosing;
     }
@@ -117,6 +119,8 @@ class Dataplane {
     [[nodiscard]] const pair::Vrrp& vrrp(std::size_t group) const { return routers_[group].vrrp; }
     [[nodiscard]] const pair::Replication& replication() const { return *replication_; }
     [[nodiscard]] const tables::SlotTables& slots() const { return slots_; }
+    /// Grows whenever slots, or what is followed of them, become others.
+    [[nodiscard]] std::uint64_t slots_revision() const;
     [[nodiscard]] const tables::PeerFlows& peer_flows() const { return peer_flows_; }
     [[nodiscard]] const LiveTables& live() const { return *live_; }
     /// Journals are empty: all that workers have said has been passed on.

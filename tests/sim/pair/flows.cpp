@@ -208,6 +208,18 @@ void Judge::committed(std::size_t from, std::size_t group, const Machines& machi
     }
 }
 
+void Judge::slots_changed(std::size_t instance, const Machines& machines) {
+    const Dataplane* peer = machines[other(instance)];
+    if (peer == nullptr) return;
+    for (Flow& flow : *flows_) {
+        if (flow.unknown[instance] != Excuse::kNone || !peer->is_on_probation(flow.seen)) continue;
+        // The end of a transition is told, and not of what was seen once in it.
+        if (machines[instance]->by_slot(flow.seen) != flow.backend) {
+            flow.unknown[instance] = Excuse::kDoubtful;
+        }
+    }
+}
+
 void Judge::removed(std::size_t instance, const Dataplane& dataplane, BackendId backend) {
     happens();
     for (Flow& flow : *flows_) {

@@ -55,6 +55,8 @@ class Judge {
     void died(std::size_t instance, const Machines& machines, bool all);
     /// All that this one knows of the group is known to the other one now.
     void committed(std::size_t from, std::size_t group, const Machines& machines, Instant now);
+    /// Its slots have become others, perhaps because the other one has told of it.
+    void slots_changed(std::size_t instance, const Machines& machines);
     [[nodiscard]] bool is_behind(std::size_t instance, std::size_t group) const {
         return groups_[group].is_behind[instance];
     }

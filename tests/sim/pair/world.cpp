@@ -245,6 +245,7 @@ void World::step(std::size_t i) {
     Machine& machine = machines_[i];
     Dataplane& dataplane = *machine.dataplane;
     const std::shared_ptr<const Plan> before = machine.live.plan;
+    const std::uint64_t slots_before = dataplane.slots_revision();
     dataplane.work(now_);
     dataplane.step(now_);
     if (machine.live.plan != before) {
@@ -253,6 +254,7 @@ void World::step(std::size_t i) {
             judge_->removed(i, dataplane, static_cast<BackendId>(id));
         }
     }
+    if (dataplane.slots_revision() != slots_before) judge_->slots_changed(i, dataplanes());
     note_changes(i);
     carry(i);
     note_commits(i);
