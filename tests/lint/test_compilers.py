@@ -22,8 +22,8 @@ int main() {
 """
 
 
-@pytest.mark.parametrize("optimisation", ["-O0", "-O3"])
-@pytest.mark.parametrize("compiler", ["g++", "clang++-14"])
+# Unit tests compute it as well, by g++ and at yet another level.
+@pytest.mark.parametrize("compiler, optimisation", [("g++", "-O3"), ("clang++-14", "-O0")])
 def test_the_known_table_has_its_digests(compiler, optimisation, tmp_path):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
