@@ -300,26 +300,34 @@ void Dataplane::work(Instant /*now*/) {
     }
 }
 
-/// pipeline::pick.
-BackendId Dataplane::forward(const FlowSeen& flow, const tables::FlowSignal& signal) {
+std::optional<Dataplane::Place> Dataplane::place_of(const FlowSeen& flow) const {
     const LiveTables::Pool* pool =
         live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});
-    if (pool == nullptr || pool->slots.empty()) return kNobody;
-    const auto id_of = [&](tables::BackendIndex backend) {
-        return backend < live_->plan->ids.size() ? live_->plan->ids[backend] : kNobody;
-    };
+    if (pool == nullptr || pool->slots.empty()) return std::nullopt;
     const std::uint64_t slot_hash = slot_hash_.of_pair(flow.key, flow.pool);
     const std::uint32_t index =
         tables::LiveView::slot_index(slot_hash, static_cast<std::uint32_t>(pool->slots.size()));
-    const tables::Slot slot = pool->slots[index];
-    if (slot.is_steady()) return id_of(slot.owner);
-    const tables::SlotNow at{.slot = slot,
-                             .changed_at = &pool->changed_at[index],
-                             .slot_hash = slot_hash,
-                             .earlier = pool->earlier,
-                             .identity = tables::flow_identity(slot_hash, pool->id.domain),
-                             .void_before = pool->void_before,
-                             .peers = &peer_flows_};
+    return Place{.pool = pool,
+                 .index = index,
+                 .slot = {.slot = pool->slots[index],
+                          .changed_at = &pool->changed_at[index],
+                          .slot_hash = slot_hash,
+                          .earlier = pool->earlier,
+                          .identity = tables::flow_identity(slot_hash, pool->id.domain),
+                          .void_before = pool->void_before,
+                          .peers = &peer_flows_}};
+}
+
+BackendId Dataplane::id_of(tables::BackendIndex backend) const {
+    return backend < live_->plan->ids.size() ? live_->plan->ids[backend] : kNobody;
+}
+
+/// pipeline::pick.
+BackendId Dataplane::forward(const FlowSeen& flow, const tables::FlowSignal& signal) {
+    const std::optional<Place> place = place_of(flow);
+    if (!place) return kNobody;
+    const auto& [pool, index, at] = *place;
+    if (at.slot.is_steady()) return id_of(at.slot.owner);
     if (pool->is_followed) return id_of(tables::follow_peer(at, signal, live_->backends));
     Worker& worker = workers_[worker_of(flow)];
     const tables::FlowSought sought{worker.hash.of_pair(flow.key, flow.pool), {}};
@@ -338,52 +346,34 @@ std::uint64_t Dataplane::slots_revision() const {
 }
 
 BackendId Dataplane::by_slot(const FlowSeen& flow) const {
-    const LiveTables::Pool* pool =
-        live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});
-    if (pool == nullptr || pool->slots.empty()) return kNobody;
-    const std::uint64_t slot_hash = slot_hash_.of_pair(flow.key, flow.pool);
-    const auto slots = static_cast<std::uint32_t>(pool->slots.size());
-    const std::uint32_t index = tables::LiveView::slot_index(slot_hash, slots);
-    const tables::SlotNow at{.slot = pool->slots[index],
-                             .changed_at = &pool->changed_at[index],
-                             .slot_hash = slot_hash,
-                             .earlier = pool->earlier};
-    const tables::BackendIndex backend = pool->slots[index].is_steady()
-                                             ? pool->slots[index].owner
-                                             : tables::follow_peer(at, {}, live_->backends);
-    return backend < live_->plan->ids.size() ? live_->plan->ids[backend] : kNobody;
+    const std::optional<Place> place = place_of(flow);
+    if (!place) return kNobody;
+    tables::SlotNow at = place->slot;
+    at.peers = nullptr;
+    return id_of(at.slot.is_steady() ? at.slot.owner
+                                     : tables::follow_peer(at, {}, live_->backends));
 }
 
 bool Dataplane::has_outdated(const FlowSeen& flow) const {
-    const LiveTables::Pool* pool =
-        live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});
-    if (pool == nullptr || pool->slots.empty()) return false;
-    const std::uint64_t slot_hash = slot_hash_.of_pair(flow.key, flow.pool);
-    const auto slots = static_cast<std::uint32_t>(pool->slots.size());
-    if (!pool->slots[tables::LiveView::slot_index(slot_hash, slots)].is_steady()) return false;
-    const tables::FlowIdentity identity = tables::flow_identity(slot_hash, pool->id.domain);
-    return (*memory_)[worker_of(flow)].state_of(identity).has_value();
+    const std::optional<Place> place = place_of(flow);
+    if (!place || !place->slot.slot.is_steady()) return false;
+    return (*memory_)[worker_of(flow)].state_of(place->slot.identity).has_value();
 }
 
 std::string Dataplane::describe(const FlowSeen& flow) const {
-    const LiveTables::Pool* pool =
-        live_->find({.pool = pool_id(flow.pool), .domain = domain_of(flow.group)});
-    if (pool == nullptr || pool->slots.empty()) return "has no table";
+    const std::optional<Place> place = place_of(flow);
+    if (!place) return "has no table";
+    const auto& [pool, index, at] = *place;
     const auto name = [&](std::uint16_t backend) {
         const std::size_t id = backend < live_->plan->ids.size() ? live_->plan->ids[backend] : 99;
         return fmt::format("{}(id {})", backend, id);
     };
-    const std::uint64_t slot_hash = slot_hash_.of_pair(flow.key, flow.pool);
-    const std::uint32_t index =
-        tables::LiveView::slot_index(slot_hash, static_cast<std::uint32_t>(pool->slots.size()));
-    const tables::Slot slot = pool->slots[index];
-    const tables::FlowIdentity identity = tables::flow_identity(slot_hash, pool->id.domain);
-    const auto known = peer_flows_.find(identity);
-    const auto state = (*memory_)[worker_of(flow)].state_of(identity);
+    const auto known = peer_flows_.find(at.identity);
+    const auto state = (*memory_)[worker_of(flow)].state_of(at.identity);
     return fmt::format(
         "second {}: slot {}: owner {}, steady {}, changed {}, void before {}{}; of the peer's: {}; "
         "own: {}",
-        clock_, index, name(slot.owner), name(slot.steady), pool->changed_at[index],
+        clock_, index, name(at.slot.owner), name(at.slot.steady), pool->changed_at[index],
         pool->void_before, pool->is_followed ? ", followed" : "",
         known ? fmt::format("{} in state {}", name(known->backend), static_cast<int>(known->state))
               : "unknown",

@@ -167,6 +167,15 @@ class Dataplane {
         if (!place) return std::nullopt;
         return place.state();
     }
+    /// Where a flow belongs.
+    struct Place {
+        const LiveTables::Pool* pool;
+        std::uint32_t index;
+        tables::SlotNow slot;
+    };
+    /// nullopt: there is no table for it.
+    [[nodiscard]] std::optional<Place> place_of(const FlowSeen& flow) const;
+    [[nodiscard]] BackendId id_of(tables::BackendIndex backend) const;
     void perform(std::size_t group, const pair::Actions& actions, Instant now);
     void step_routers(Instant now);
     void look_at_workers(Instant now);

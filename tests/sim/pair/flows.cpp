@@ -212,9 +212,13 @@ void Judge::slots_changed(std::size_t instance, const Machines& machines) {
     const Dataplane* peer = machines[other(instance)];
     if (peer == nullptr) return;
     for (Flow& flow : *flows_) {
-        if (flow.unknown[instance] != Excuse::kNone || !peer->is_on_probation(flow.seen)) continue;
+        // By its own memory it is to know what it has forwarded.
+        const bool is_told =
+            !machines[instance]->is_tracking(flow.seen) && peer->is_active(flow.seen.group);
+        if (!is_told || flow.unknown[instance] != Excuse::kNone) continue;
         // The end of a transition is told, and not of what was seen once in it.
-        if (machines[instance]->by_slot(flow.seen) != flow.backend) {
+        if (peer->is_on_probation(flow.seen) &&
+            machines[instance]->by_slot(flow.seen) != flow.backend) {
             flow.unknown[instance] = Excuse::kDoubtful;
         }
     }
