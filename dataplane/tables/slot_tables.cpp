@@ -41,7 +41,11 @@ void SlotTables::update(const SlotTableId& id, std::span<const BackendIndex> own
     const auto known = tables_.find(id);
     if (known == tables_.end()) return;
     Table& table = known->second;
-    if (table.memory.update(owners, now) != 0) ++table.revision;
+    // What is seen from now on counts as seen then. A flow that is seen in one second again and
+    // again is noted once, perhaps by a slot of the table before: a transition that seemed to begin
+    // in the second before that would end while the flow may still be silent.
+    const CoarseTime changed_at = std::max(now, table.void_before);
+    if (table.memory.update(owners, changed_at) != 0) ++table.revision;
     if (table.peers && table.peers->owners.size() != owners.size()) table.peers.reset();
 }
 

@@ -182,6 +182,18 @@ TEST_F(SlotTablesTest, WhatIsOutdatedWasRememberedBeforeThisMomentEvenInThisSeco
     EXPECT_EQ(table().void_before, now_ + 2) << "each time more";
 }
 
+TEST_F(SlotTablesTest, ATransitionLastsTheWholeHoldFromWhereItsFlowsCountAsSeen) {
+    update({1, 1});
+    tables_.outdate(kWebHere.domain, now_);
+    update({1, 2, 1});
+    now_ += kHoldOfTables + 1;
+    EXPECT_FALSE(settle()) << "a flow that was seen in the first second is remembered still";
+    EXPECT_TRUE(slot(1).is_in_transition());
+    now_ += 1;
+    EXPECT_TRUE(settle());
+    EXPECT_EQ(slot(1), (Slot{2, Slot::kSteady}));
+}
+
 TEST_F(SlotTablesTest, WhoHasOtherSlotsIsNotFollowed) {
     update({1, 1});
     follow({1, 1, 1});
