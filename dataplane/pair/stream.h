@@ -64,6 +64,10 @@ class StreamSender {
     [[nodiscard]] bool has_room() const {
         return !is_broken_ && queued_bytes_ <= limits_.queue_bytes / 2;
     }
+    /// Three quarters are: for who lets others go first.
+    [[nodiscard]] bool has_much_room() const {
+        return !is_broken_ && queued_bytes_ <= limits_.queue_bytes / 4;
+    }
     [[nodiscard]] std::uint64_t resent() const { return resent_; }
 
   private:

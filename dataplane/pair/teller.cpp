@@ -11,6 +11,7 @@ void Teller::begin(Contents contents, const tables::SlotTables& slots) {
     next_backend_ = next_verdict_ = next_table_ = next_slot_ = 0;
     is_in_table_ = false;
     for (Waiting& waiting : waiting_) {
+        waiting.told = 0;
         waiting.until.reset();
         const tables::SlotTables::Table* table = slots.find(waiting.endings.id);
         std::erase_if(waiting.endings.slots, [&](const tables::SlotMemory::Ending& ending) {
@@ -21,6 +22,7 @@ void Teller::begin(Contents contents, const tables::SlotTables& slots) {
 }
 
 void Teller::go_on(const tables::SlotTables& slots) {
+    if (phase_ == Phase::kChanges) tell_endings();
     if (phase_ != Phase::kTables) return;
     while (stream_.has_room()) {
         if (next_backend_ < contents_.backends.size()) {
@@ -86,7 +88,7 @@ void Teller::all_flows_told() {
     push(AllTold{});
     told_at_ = stream_.end();
     phase_ = Phase::kChanges;
-    for (Waiting& waiting : waiting_) push_endings(waiting);
+    tell_endings();
 }
 
 /// In its turn, if that is still to come: what is told last counts.
@@ -114,23 +116,34 @@ bool Teller::tells(const tables::SlotTableId& id) const {
 }
 
 void Teller::tell(Endings endings) {
-    waiting_.push_back({std::move(endings), std::nullopt});
-    if (phase_ == Phase::kChanges) push_endings(waiting_.back());
+    waiting_.push_back({.endings = std::move(endings), .told = 0, .until = std::nullopt});
+    if (phase_ == Phase::kChanges) tell_endings();
 }
 
+/// One after the other, as there is room: those of many large tables, all at once, would be more
+/// than the queue takes, in this telling and in each that follows. Flows do not wait behind them.
+void Teller::tell_endings() {
+    for (Waiting& waiting : waiting_) {
+        if (waiting.until) continue;
+        while (waiting.told < waiting.endings.slots.size()) {
+            if (!stream_.has_much_room()) return;
+            push_endings(waiting);
+        }
+        waiting.until = stream_.end();
+    }
+}
+
+/// One more record of them.
 void Teller::push_endings(Waiting& waiting) {
     ToldEndings told{waiting.endings.id, {}};
-    const auto flush = [&] {
-        if (told.slots.empty()) return;
-        push(told);
-        told.slots.clear();
-    };
-    for (const tables::SlotMemory::Ending& ending : waiting.endings.slots) {
+    const std::span<const tables::SlotMemory::Ending> left =
+        std::span(waiting.endings.slots).subspan(waiting.told);
+    for (const tables::SlotMemory::Ending& ending :
+         left.first(std::min(left.size(), ToldEndings::kMax))) {
         told.slots.push_back({ending.slot, ending.owner});
-        if (told.slots.size() == ToldEndings::kMax) flush();
     }
-    flush();
-    waiting.until = stream_.end();
+    waiting.told += told.slots.size();
+    push(told);
 }
 
 std::vector<Teller::Endings> Teller::take_acknowledged() {

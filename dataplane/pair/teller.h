@@ -77,13 +77,15 @@ class Teller {
     enum class Phase : std::uint8_t { kIdle, kTables, kFlows, kChanges };
     struct Waiting {
         Endings endings;
-        std::optional<std::uint64_t> until;  ///< it is acknowledged; not told yet: none
+        std::size_t told = 0;                ///< of its slots
+        std::optional<std::uint64_t> until;  ///< it is acknowledged; not all told yet: none
     };
 
     void push(const Told& told) { stream_.push(encode(told)); }
     template <class Told>
     void tell_in_turn(const Told& told, std::vector<Told>& contents, std::size_t next);
     bool tell_table(const tables::SlotTables& slots);
+    void tell_endings();
     void push_endings(Waiting& waiting);
 
     StreamSender stream_;

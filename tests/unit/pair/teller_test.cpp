@@ -249,6 +249,37 @@ TEST_F(TellerTest, ManyEndsComeInParts) {
     ASSERT_EQ(teller_.take_acknowledged().size(), 1U);
 }
 
+TEST_F(TellerTest, MoreEndsThanTheQueueTakesAreToldAsRoomComesFreeBesideFlows) {
+    teller_ = Teller({.queue_bytes = 2000});
+    begin_and_end();
+    told();
+    Teller::Endings many{kWeb, {}};
+    std::vector<ToldEndings::Slot> expected;
+    for (std::uint32_t i = 0; i < 1000; ++i) {
+        many.slots.push_back({.slot = i, .owner = 1, .changed_at = 1000});
+        expected.push_back({i, 1});
+    }
+    teller_.tell(many);
+    teller_.tell(endings(7, 2));
+    expected.push_back({7, 2});
+    std::vector<ToldEndings::Slot> slots;
+    std::size_t taken = 0;
+    for (std::size_t round = 0; round < 100 && taken < 2; ++round) {
+        EXPECT_TRUE(teller_.takes_flows());
+        teller_.go_on(slots_);
+        ASSERT_FALSE(teller_.is_broken());
+        now_ += std::chrono::milliseconds(10);
+        for (const Told& each : told()) {
+            const auto& part = std::get<ToldEndings>(each).slots;
+            slots.insert(slots.end(), part.begin(), part.end());
+        }
+        taken += teller_.take_acknowledged().size();
+        EXPECT_EQ(taken != 0, slots.size() >= 1000) << "each when all of it has come";
+    }
+    EXPECT_EQ(taken, 2U);
+    EXPECT_EQ(slots, expected);
+}
+
 TEST_F(TellerTest, WhoIsNotThereWillNotAcknowledge) {
     begin_and_end();
     told();
