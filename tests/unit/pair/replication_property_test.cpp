@@ -21,7 +21,7 @@ class RandomLife {
     }
 
     void step() {
-        for (std::size_t i = below(40); i > 0; --i) change_flow();
+        change_flows(below(40));
         if (below(10) == 0) change_slots(two.a);
         if (below(10) == 0) change_slots(two.b);
         if (below(30) == 0) renumber(two.b);
@@ -30,6 +30,10 @@ class RandomLife {
         if (below(300) == 0) lose_each_other();
         two.tick([&] { return below(100) < loss_percent_; });
         if (below(20) == 0) loss_percent_ = below(4) * 25;
+    }
+
+    void change_flows(std::size_t times) {
+        for (; times > 0; --times) change_flow();
     }
 
     std::size_t below(std::size_t end) { return random_() % end; }
@@ -81,6 +85,7 @@ TEST(ReplicationProperty, TheFollowerKnowsInTheEndWhatTheTellerHas) {
     for (unsigned seed = 1; seed <= 20; ++seed) {
         RandomLife life(seed);
         for (int i = 0; i < 1000; ++i) life.step();
+        life.change_flows(kFlowsOfAll / 2);  // the last step may have been a long silence
         TwoSides& two = life.two;
         two.run(300);
         ASSERT_TRUE(two.b.replication.is_caught_up()) << "seed " << seed;
@@ -96,7 +101,7 @@ TEST(ReplicationProperty, TheFollowerKnowsInTheEndWhatTheTellerHas) {
             told += static_cast<std::size_t>(is_told);
         }
         EXPECT_EQ(two.b.peers.count(), told) << "seed " << seed;
-        EXPECT_GT(told, kFlowsOfAll / 20) << "seed " << seed;
+        EXPECT_GT(told, kFlowsOfAll / 10) << "seed " << seed;
         ASSERT_EQ(two.b.followed(), two.a.steady()) << "seed " << seed;
 
         two.part();
