@@ -32,7 +32,6 @@ class Downloads:
         return [result for result in self.ended() if result.get("sha256") not in whole]
 
 
-def connections(lab):
-    """How many the client has."""
-    return len(lab.client.run("ss", "-Htn", "state", "established", "dport", "=",
-                              ":80").splitlines())
+def connections(node, side="dst"):
+    """How many a node has with the VIP, or as the VIP if `side` is "src"."""
+    return len(node.run("ss", "-Htn", "state", "established", side, f"{VIP4}:80").splitlines())
