@@ -104,13 +104,7 @@ void MainCore::step(Instant now) {
     const CoarseTime coarse = coarse_now();
     shared_.fixed().now.store(coarse, std::memory_order_relaxed);
     shared_.flows().alive_at().store(coarse, std::memory_order_relaxed);
-    if (peer_) peer_->link.hear(now, peer_->tables);
-    pair_.step(now, [&] { follow_roles(now); });
-    if (peer_) {
-        answer_peer(now, coarse);
-    } else {
-        pair_.allow_preemption(true);
-    }
+    pair::step(*this, now);
     shared_.serve(now);
     for (const tables::Order& order : shared_.take_orders()) orders_.take(order);
     orders_.step(peer_ ? peer_->link.peer() : pair::Handoff::Peer{}, now);
@@ -128,17 +122,40 @@ void MainCore::follow_roles(Instant now) {
     follow_plan(now);
 }
 
-void MainCore::answer_peer(Instant now, CoarseTime coarse) {
+void MainCore::hear_peer(Instant now) {
+    if (peer_) peer_->link.hear(now, peer_->tables);
+}
+
+void MainCore::step_routers(Instant now) {
+    pair_.step(now, [&] { follow_roles(now); });
+}
+
+void MainCore::follow_peer(Instant now) {
+    if (!peer_) return;
     peer_->link.converse(now, *handoff_);
     follow_roles(now);  // the peer may have asked for it
-    if (peer_->tables.step(coarse)) merged_ = 0;
-    peer_->link.speak(now, own_, pair_.workers_run(), peer_->tables);
+    if (peer_->tables.step(coarse_now())) merged_ = 0;
+}
+
+void MainCore::speak(Instant now) {
+    if (peer_) peer_->link.speak(now, own_, pair_.workers_run(), peer_->tables);
+}
+
+void MainCore::judge(Instant now) {
+    if (!peer_) {
+        pair_.allow_preemption(true);
+        return;
+    }
     judge_preemption(now);
     const std::vector<std::uint64_t> empty = peer_->tables.empty_groups(now);
     if (pair_.routers().set_empty(empty, peer_->tables.perhaps_empty_groups(), now)) {
         spdlog::warn(
             "pair: groups whose backends are all down here, and not at the peer, are left to it");
     }
+    show_peer();
+}
+
+void MainCore::show_peer() {
     const pair::Replication& replication = peer_->tables.replication();
     tables::PeerState& state = shared_.fixed().peer;
     state.is_caught_up.store(replication.is_caught_up(), std::memory_order_relaxed);

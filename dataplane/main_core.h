@@ -11,6 +11,7 @@
 
 #include "dataplane/orders.h"
 #include "dataplane/pair/preemption.h"
+#include "dataplane/pair/step.h"
 #include "dataplane/pair_link.h"
 #include "dataplane/paired_tables.h"
 #include "dataplane/peer_link.h"
@@ -44,6 +45,13 @@ class MainCore {
     /// to run until it returns.
     void run(const std::atomic<bool>& stop);
 
+    // Parts of a step, see pair::step().
+    void hear_peer(Instant now);
+    void step_routers(Instant now);
+    void follow_peer(Instant now);
+    void speak(Instant now);
+    void judge(Instant now);
+
   private:
     void step(Instant now);
     void follow_plan(Instant now);
@@ -54,8 +62,8 @@ class MainCore {
     void follow_digests(const tables::PlanView& plan, std::uint64_t plan_generation);
     void set_vips();
     void follow_roles(Instant now);
-    void answer_peer(Instant now, CoarseTime coarse);
     void judge_preemption(Instant now);
+    void show_peer();
     void hand_off_all();
     pair::Handoff* begin_pair(const Settings& settings);
     void let_slots_settle(CoarseTime now);

@@ -25,12 +25,11 @@ class PeerLink {
     /// Errors: the key's file cannot be used. A path that is not there yet is tried again later.
     static Result<PeerLink> open(const conf::Pair& settings, tables::PeerState& state);
 
-    /// All that has come, and whether the peer lives. At a step this is the first: what was told
-    /// while this instance still answered for a group is no news of who answers for it since.
+    /// All that has come, and whether the peer lives.
     void hear(Instant now, PairedTables& tables);
     /// What one of the two asks the other, of handing groups off.
     void converse(Instant now, pair::Handoff& handoff);
-    /// If this instance is fit; `own` is what it says of itself. At a step this is the last.
+    /// If this instance is fit; `own` is what it says of itself.
     void speak(Instant now, const pair::Heartbeat& own, bool is_fit, PairedTables& tables);
     [[nodiscard]] pair::Handoff::Peer peer() const {
         return {.is_alive = heard_.has_value(),

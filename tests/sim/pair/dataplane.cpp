@@ -91,9 +91,7 @@ pair::VrrpSettings Dataplane::vrrp_settings(std::size_t group) const {
 /// MainCore::step.
 void Dataplane::step(Instant now) {
     clock_ = coarse(now);
-    hear_peer(now);
-    step_routers(now);
-    answer_peer(now);
+    pair::step(*this, now);
     if (clock_ != settled_at_) {
         settled_at_ = clock_;
         if (replication_->settle(clock_)) merged_ = 0;

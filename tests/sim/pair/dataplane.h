@@ -14,6 +14,7 @@
 #include "dataplane/pair/message.h"
 #include "dataplane/pair/preemption.h"
 #include "dataplane/pair/replication.h"
+#include "dataplane/pair/step.h"
 #include "dataplane/pair/suspicion.h"
 #include "dataplane/pair/vrrp.h"
 #include "dataplane/tables/peer_flows.h"
@@ -78,6 +79,12 @@ class Dataplane {
     void work(Instant now);
     /// One loop of the main core.
     void step(Instant now);
+    // Parts of it, see pair::step().
+    void hear_peer(Instant now);
+    void step_routers(Instant now);
+    void follow_peer(Instant now);
+    void speak(Instant now);
+    void judge(Instant now);
     /// SIGTERM. Its workers go on until kLate has passed.
     void stop(Instant now);
     /// Where a worker sends a packet: kNobody if to nobody.
@@ -177,19 +184,14 @@ class Dataplane {
     [[nodiscard]] std::optional<Place> place_of(const FlowSeen& flow) const;
     [[nodiscard]] BackendId id_of(tables::BackendIndex backend) const;
     void perform(std::size_t group, const pair::Actions& actions, Instant now);
-    void step_routers(Instant now);
     void look_at_workers(Instant now);
     void follow_roles(Instant now);
     bool set_domains(Instant now);
     [[nodiscard]] std::size_t adoptable(std::size_t group) const;
     [[nodiscard]] std::array<bool, kPoolsMax> follows(std::size_t group) const;
-    void hear_peer(Instant now);
-    void answer_peer(Instant now);
     void believe(const Datagram& datagram, Instant at, Instant now);
     void take(const pair::Message& message, bool is_new, Instant now);
-    void speak(Instant now);
     [[nodiscard]] pair::Message heartbeat() const;
-    void judge_preemption(Instant now);
     void follow_plan(Instant now);
     void merge(Instant now);
     void publish();

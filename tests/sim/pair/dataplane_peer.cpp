@@ -24,17 +24,12 @@ void Dataplane::hear_peer(Instant now) {
     has_same_tables_ = false;
 }
 
-/// MainCore::answer_peer.
-void Dataplane::answer_peer(Instant now) {
+/// MainCore::follow_peer.
+void Dataplane::follow_peer(Instant now) {
     if (heard_) {
         has_same_tables_ = heard_->hash_key_id == own_.hash_key_id && heard_->digest == own_.digest;
     }
     if (replication_->step(coarse(now))) merged_ = 0;
-    if (is_fit_) speak(now);
-    knows_verdicts_ =
-        replication_->is_caught_up() || (knows_verdicts_ && replication_->hears_peer());
-    is_plan_new_ = false;
-    judge_preemption(now);
 }
 
 /// PeerLink::believe.
@@ -86,6 +81,7 @@ pair::Message Dataplane::heartbeat() const {
 
 /// PeerLink::speak, then PeerLink::stream.
 void Dataplane::speak(Instant now) {
+    if (!is_fit_) return;
     if (now >= next_heartbeat_) {
         next_heartbeat_ = std::max(next_heartbeat_ + kHeartbeat, now);
         sent_.push_back(channel_.seal(encode(heartbeat())));
@@ -107,8 +103,11 @@ bool Dataplane::is_in_step() const {
     return heard_ && replication_->is_caught_up() && has_same_tables_;
 }
 
-/// MainCore::judge_preemption.
-void Dataplane::judge_preemption(Instant now) {
+/// MainCore::judge.
+void Dataplane::judge(Instant now) {
+    knows_verdicts_ =
+        replication_->is_caught_up() || (knows_verdicts_ && replication_->hears_peer());
+    is_plan_new_ = false;
     gate_.judge(is_in_step(), now);
     for (Router& router : routers_) router.vrrp.allow_preemption(gate_.is_open());
 }
