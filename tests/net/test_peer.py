@@ -66,10 +66,11 @@ def test_with_two_paths_the_loss_of_either_is_no_silence(lab):
             # One every 10 ms: for longer than a silence that is death.
             wait_until(lambda: state(first)["heard"] > heard + 150, "heartbeats by the other path")
             # Records come by the path that is left, too.
+            wait_until(lambda: state(first)["has_told_all"] == state(second)["caught_up"] == 1,
+                       "all is told")
             told = state(first)["tellings"]
             lab.balancers[1].run("ip", "route", "del", "blackhole", lost)
             assert told > 0 and state(first)["deaths"] == state(second)["deaths"] == 0
-        assert state(first)["has_told_all"] == state(second)["caught_up"] == 1
 
 
 def test_instances_hear_each_other_and_notice_a_death_and_a_return(lab):
