@@ -38,16 +38,25 @@ def forwarding_rate(tandem, seconds, after=0):
     return pps
 
 
-def tandem_rate(config, seconds, after=0):
+def tandem_rate(config, seconds):
     with programs.Tandem(config) as tandem:
-        return forwarding_rate(tandem, seconds, after)
+        return forwarding_rate(tandem, seconds)
 
 
-def testpmd_rate(device, seconds, after=0, **memory):
-    with programs.Testpmd(f"net_pcap_wan,{device}", "--forward-mode=macswap", **memory) as program:
-        programs.wait_until(lambda: program.packets() > after, "packets", [program])
-        time.sleep(WARM_SECONDS)
-        return programs.rate(program.packets, program.worker_seconds, seconds)
+def macswap(device, **memory):
+    return programs.Testpmd(f"net_pcap_wan,{device}", "--forward-mode=macswap", **memory)
+
+
+def macswap_rate(program, seconds, after=0):
+    """As forwarding_rate(), of testpmd."""
+    programs.wait_until(lambda: program.packets() > after, "packets", [program])
+    time.sleep(WARM_SECONDS)
+    return programs.rate(program.packets, program.worker_seconds, seconds)
+
+
+def testpmd_rate(device, seconds):
+    with macswap(device) as program:
+        return macswap_rate(program, seconds)
 
 
 def above(floor, rate):

@@ -129,12 +129,16 @@ class Program:
     def output(self):
         return f"{self.name}:\n{self.log.read_text()}"
 
-    def worker_seconds(self):
-        """CPU time that the thread which polls has had: DPDK's worker, of which there is one."""
+    def worker(self):
+        """The thread which polls: DPDK's worker, of which there is one. Its directory in /proc."""
         for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
             if "worker" in (task / "comm").read_text():
-                return int((task / "schedstat").read_text().split()[0]) / 1e9
+                return task
         raise Trouble(f"{self.name} has no worker")
+
+    def worker_seconds(self):
+        """CPU time that it has had."""
+        return int((self.worker() / "schedstat").read_text().split()[0]) / 1e9
 
     def check_alive(self):
         if self.process.poll() is not None:

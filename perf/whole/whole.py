@@ -11,6 +11,7 @@ that both programs read each from memory.
 Both programs want 3 GiB, one after the other; huge pages are used if so many are free:
 sysctl vm.nr_hugepages=1600.
 """
+import contextlib
 import statistics
 import tempfile
 
@@ -57,16 +58,26 @@ class Setting:
                                flows=f'per_worker = {FLOWS * 3 // 2}\nestablished = "2h"',
                                pool='transition_hold = "2h"\nslots = 131101')
 
-    def steady(self, seconds):
-        return floor.tandem_rate(self.config(backends(1, self.is_v6)), seconds, FLOWS)
+    def at_rest(self):
+        return programs.Tandem(self.config(backends(1, self.is_v6)))
 
-    def transition(self, seconds):
-        with programs.Tandem(self.config(backends(1, self.is_v6))) as tandem:
+    @contextlib.contextmanager
+    def in_transition(self):
+        """As at_rest(), and all flows are remembered."""
+        with self.at_rest() as tandem:
             programs.wait_until(lambda: tandem.packets() > 0, "packets", tandem.running)
             tandem.reload(self.config([*backends(1, self.is_v6, drained=True),
                                        *backends(2, self.is_v6)]))
             programs.wait_until(lambda: tandem.flows()["established"] > FLOWS * FOUND_MIN,
                                 "memory of all flows", tandem.running)
+            yield tandem
+
+    def steady(self, seconds):
+        with self.at_rest() as tandem:
+            return floor.forwarding_rate(tandem, seconds, FLOWS)
+
+    def transition(self, seconds):
+        with self.in_transition() as tandem:
             before = tandem.flows()
             rate = floor.forwarding_rate(tandem, seconds, FLOWS)
             after = tandem.flows()
@@ -75,9 +86,12 @@ class Setting:
                 raise programs.Trouble(f"{missed} of {lookups} flows were not found")
             return rate
 
+    def macswap(self):
+        return floor.macswap(self.device, huge=self.huge, mib=self.mib, mbufs=MBUFS)
+
     def testpmd(self, seconds):
-        return floor.testpmd_rate(self.device, seconds, FLOWS, huge=self.huge, mib=self.mib,
-                                  mbufs=MBUFS)
+        with self.macswap() as program:
+            return floor.macswap_rate(program, seconds, FLOWS)
 
 
 COLUMNS = ["testpmd Mpps", "steady", "above ns", "transition", "above ns", "testpmd6", "steady6",
