@@ -87,7 +87,8 @@ tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
                              .earlier = pool.earlier,
                              .identity = tables::flow_identity(packet.hash, pool.domain),
                              .void_before = pool.void_before,
-                             .peers = tracker.peers};
+                             .peers = tracker.peers,
+                             .pool = pool.number};
     if (pool.is_followed) return tables::follow_peer(at, signal_of(packet), tables.backends());
     const tables::Tracked tracked = tables::track(tracker.table, packet.flow, at, signal_of(packet),
                                                   tables.backends(), tracker.rules, tracker.now);

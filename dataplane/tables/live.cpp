@@ -33,7 +33,8 @@ bool LiveView::open(const Region& region, std::uint64_t generation) {
                          .id = pool.id,
                          .void_before = pool.void_before,
                          .domain = pool.domain,
-                         .is_followed = pool.is_followed != 0});
+                         .is_followed = pool.is_followed != 0,
+                         .number = pool.number});
     }
     generation_ = generation;
     pools_ = std::move(pools);

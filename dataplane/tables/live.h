@@ -47,8 +47,8 @@ static_assert(sizeof(Slot) == 4);
 /// Everything needed to send a packet to a backend, in one cache line.
 struct alignas(kCacheLineBytes) LiveBackend {
     OuterHeader outer;
-    std::uint16_t mtu = 0;  ///< of the port it leaves by, bytes of IP packet
-    std::uint16_t pool = 0;
+    std::uint16_t mtu = 0;   ///< of the port it leaves by, bytes of IP packet
+    std::uint16_t pool = 0;  ///< its number in the plan
     std::uint8_t port = 0;
     Flag serves_flows = 0;  ///< those it has may go on
     Flag reachable = 0;     ///< configured, and its next hop has a MAC
@@ -66,10 +66,11 @@ struct LivePool {
     std::uint32_t flow_budget_percent = 100;
     CoarseTime void_before = 0;  ///< what is remembered of its flows from before is outdated
     Domain domain = kNoDomain;
+    std::uint16_t number = 0;  ///< LiveBackend::pool of its backends
     /// The other instance answers for its VIPs: all slots are in transition, from the owners that
     /// are steady there, and the flows that count are those that it has told of.
     Flag is_followed = 0;
-    std::uint8_t zero = 0;
+    std::array<std::uint8_t, 3> zero{};
 };
 
 struct LiveHead {
@@ -208,6 +209,7 @@ class LiveView {
         CoarseTime void_before = 0;
         Domain domain = kNoDomain;
         bool is_followed = false;
+        std::uint16_t number = 0;  ///< LiveBackend::pool of its backends
     };
 
     /// False if the generation is no longer there; the view is then unchanged.

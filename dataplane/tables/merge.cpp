@@ -235,6 +235,7 @@ Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t 
         pools[i] = {};
         pools[i].id = name_id(pool.name);
         pools[i].domain = used[i].domain;
+        pools[i].number = used[i].pool;
         pools[i].flow_budget_percent = pool.flow_budget_percent;
         const SlotTableId id{.pool = pools[i].id, .domain = used[i].domain};
         if (slots_.find(id) == nullptr) return Error{"the plan was replaced while it was read"};

@@ -6,9 +6,9 @@ namespace tandem::tables {
 
 namespace {
 
-bool may_serve(BackendIndex backend, std::span<const LiveBackend> backends) {
+bool may_serve(BackendIndex backend, const SlotNow& at, std::span<const LiveBackend> backends) {
     return backend != kNoBackend && backend < backends.size() &&
-           backends[backend].serves_flows != 0;
+           backends[backend].serves_flows != 0 && backends[backend].pool == at.pool;
 }
 
 /// Of a slot in transition.
@@ -37,12 +37,13 @@ FlowState state_at_first(const FlowSignal& signal) {
     return signal.opens ? FlowState::kOpening : FlowState::kDoubtful;
 }
 
-Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const Slot& slot,
+Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const SlotNow& at,
               const FlowSignal& signal, std::span<const LiveBackend> backends, CoarseTime now) {
+    const BackendIndex owner = at.slot.owner;
     const bool opens_anew = signal.opens && flow.state() == FlowState::kClosing;
-    const bool stays = may_serve(flow.backend(), backends) && !opens_anew;
-    if (!stays && slot.owner == kNoBackend) return {kNoBackend, true, false};
-    if (!stays && flow.backend() != slot.owner) flows.rewrite(flow, slot.owner);
+    const bool stays = may_serve(flow.backend(), at, backends) && !opens_anew;
+    if (!stays && owner == kNoBackend) return {kNoBackend, true, false};
+    if (!stays && flow.backend() != owner) flows.rewrite(flow, owner);
     const bool is_news = flows.touch(flow, state_after(flow.state(), signal), now);
     return {flow.backend(), true, !is_news};
 }
@@ -52,14 +53,14 @@ Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const Slot& slot,
 Tracked adopt(FlowTable& flows, const FlowSought& sought, const PeerFlows::Flow& known,
               const SlotNow& at, const FlowSignal& signal, std::span<const LiveBackend> backends,
               BackendIndex without, CoarseTime now) {
-    const BackendIndex backend = known.backend == kNoBackend          ? without
-                                 : may_serve(known.backend, backends) ? known.backend
-                                                                      : at.slot.owner;
+    const BackendIndex backend = known.backend == kNoBackend              ? without
+                                 : may_serve(known.backend, at, backends) ? known.backend
+                                                                          : at.slot.owner;
     if (backend == kNoBackend) return {kNoBackend, false, false};
     const FlowTable::Place flow = flows.adopt(sought.hash, backend, known.state, now, at.identity);
     if (!flow) return {backend, false, false};
     // Its first packet here, in whichever state the peer has seen it.
-    return {go_on(flows, flow, at.slot, signal, backends, now).backend, true, false};
+    return {go_on(flows, flow, at, signal, backends, now).backend, true, false};
 }
 
 /// Where a packet goes that opens nothing, if no more is known than its slot.
@@ -72,7 +73,7 @@ BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBa
     };
     if (is_udp && is_new()) return at.slot.owner;
     const BackendIndex steady = steady_owner(at);
-    return may_serve(steady, backends) ? steady : at.slot.owner;
+    return may_serve(steady, at, backends) ? steady : at.slot.owner;
 }
 
 }  // namespace
@@ -82,12 +83,12 @@ BackendIndex follow_peer(const SlotNow& at, const FlowSignal& signal,
     if (at.peers != nullptr) {
         if (const auto known = at.peers->find(at.identity); known && known->backend != kNoBackend) {
             const bool opens_anew = signal.opens && known->state == FlowState::kClosing;
-            return may_serve(known->backend, backends) && !opens_anew ? known->backend
-                                                                      : at.slot.owner;
+            return may_serve(known->backend, at, backends) && !opens_anew ? known->backend
+                                                                          : at.slot.owner;
         }
     }
     const BackendIndex steady = steady_owner(at);
-    return !signal.opens && may_serve(steady, backends) ? steady : at.slot.owner;
+    return !signal.opens && may_serve(steady, at, backends) ? steady : at.slot.owner;
 }
 
 Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
@@ -96,7 +97,7 @@ Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
     const CoarseTime now = std::max(clock, at.void_before);
     if (const FlowTable::Place flow =
             flows.find(sought.hash, now, sought.glimpsed, at.void_before)) {
-        return go_on(flows, flow, at.slot, signal, backends, now);
+        return go_on(flows, flow, at, signal, backends, now);
     }
     const BackendIndex without = at.slot.is_in_transition()
                                      ? unremembered(at, signal.is_udp, backends, rules, now)

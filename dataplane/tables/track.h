@@ -16,6 +16,8 @@
 //
 // A packet that closes an unknown flow (FIN, RST) goes the same way and is not remembered.
 //
+// No backend of another pool may serve a flow: the number of one that is gone may be another's now.
+//
 // What finds no room to be remembered goes where any other packet of an unknown flow goes, an
 // opening one as well: the flow then has one backend for as long as the slot's steady owner may
 // serve and the transition lasts.
@@ -47,6 +49,7 @@ struct SlotNow {
     FlowIdentity identity = 0;              ///< of the flow, for both instances
     CoarseTime void_before = 0;             ///< what is remembered here from before is outdated
     const PeerFlows* peers = nullptr;       ///< may know a flow that this instance does not
+    std::uint16_t pool = 0;                 ///< LiveBackend::pool of those that are of it
 };
 
 /// A UDP packet that opens nothing recognisably counts as an old flow's so long after its slot's

@@ -274,6 +274,7 @@ void Dataplane::publish() {
     live_->backends.assign(plan_->content.backends.size(), {});
     for (std::size_t i = 0; i < live_->backends.size(); ++i) {
         live_->backends[i].serves_flows = plan_->content.backends[i].serves_flows;
+        live_->backends[i].pool = plan_->content.backends[i].pool;
     }
 }
 
@@ -313,7 +314,8 @@ std::optional<Dataplane::Place> Dataplane::place_of(const FlowSeen& flow) const 
                           .earlier = pool->earlier,
                           .identity = tables::flow_identity(slot_hash, pool->id.domain),
                           .void_before = pool->void_before,
-                          .peers = &peer_flows_}};
+                          .peers = &peer_flows_,
+                          .pool = static_cast<std::uint16_t>(flow.pool)}};
 }
 
 BackendId Dataplane::id_of(tables::BackendIndex backend) const {

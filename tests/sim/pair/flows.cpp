@@ -70,13 +70,9 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
     const bool is_active = dataplane.is_tracking(flow.seen);
     const bool answers = dataplane.is_active(flow.seen.group);
     std::string wrong;
-    // A number that was another backend's, of another pool: that one is gone, and its flows with
-    // it.
     if (to != kNobody && to / kBackendsOfPool != flow.seen.pool) {
-        ++counts_->excused[static_cast<std::size_t>(Excuse::kRemoved)];
-        flow.state = Flow::State::kClosed;
-        ++flow.changes;
-        return wrong;
+        return fmt::format("flow {} of pool {} is sent to {}, which is of another", packet.flow,
+                           flow.seen.pool, to);
     }
     if (flow.state != Flow::State::kEstablished) {
         if (flow.state == Flow::State::kOpening && to == flow.backend && !packet.signal.opens) {

@@ -68,6 +68,24 @@ TEST(MergeDomains, APoolHasATableForEachDomainAndItsVipsReferToTheirs) {
     }
 }
 
+TEST(MergeDomains, APoolKnowsItsBackendsInEveryDomain) {
+    Both both;
+    PlanContent plan = plan_of_groups();
+    plan.pools.push_back(plan.pools[0]);
+    plan.pools[1].name = Name("api");
+    plan.owners.emplace_back(101, BackendIndex{2});
+    plan.backends[2].pool = 1;
+    plan.vips.push_back(grouped_vip("203.0.113.14", 0));
+    plan.vips.push_back(grouped_vip("203.0.113.15", 1));
+    plan.vips[5].pool = plan.vips[6].pool = 1;
+    const LiveView live = both.apply(plan);
+    EXPECT_EQ(live.pools().size(), 6U);
+    for (const LiveView::Pool& pool : live.pools()) {
+        EXPECT_EQ(pool.number, pool.id == name_id(Name("api")) ? 1 : 0);
+        EXPECT_EQ(live.backends()[pool.slots[0].owner].pool, pool.number);
+    }
+}
+
 TEST(MergeDomains, AChangeOfThePoolChangesAllOfItsTables) {
     Both both;
     PlanContent plan = plan_of_groups();

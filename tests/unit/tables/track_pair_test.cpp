@@ -139,6 +139,13 @@ TEST_F(TrackOfPeer, AFollowedFlowGoesWhereThePeerSendsIt) {
     EXPECT_EQ(followed(kGoesOn), kOwner);
 }
 
+TEST_F(TrackOfPeer, ABackendOfAnotherPoolServesNothing) {
+    peer_knows(kPinned);
+    backends_[kPinned].pool = 1;
+    EXPECT_EQ(followed(kGoesOn), kOwner);
+    EXPECT_EQ(send(kGoesOn).backend, kOwner);
+}
+
 TEST_F(TrackOfPeer, AFollowedFlowThatWasClosingOpensAtTheOwner) {
     peer_knows(kPinned, FlowState::kClosing);
     EXPECT_EQ(followed(kOpens), kOwner);

@@ -189,6 +189,18 @@ TEST_F(Track, AFlowThatFindsNoRoomOpensWhereItsNextPacketsWillGo) {
     EXPECT_EQ(flows_.entries(), 0U);
 }
 
+// The number of a backend that is gone may be given to another one, of whichever pool.
+TEST_F(Track, ABackendOfAnotherPoolServesNothing) {
+    backends_[kOther].pool = backends_[kOld].pool = 1;
+    EXPECT_EQ(send(kAck, 5), kNew);
+    remember(kOther);
+    EXPECT_EQ(send(kAck), kNew);
+    EXPECT_EQ(flows_.statistics().rewritten, 1U);
+    slot_.steady = Slot::kByHash;
+    earlier_ = {{.first_hash = 0, .owner = kOld}};
+    EXPECT_EQ(send(kAck, 6), kNew);
+}
+
 TEST_F(Track, ABackendThatIsNotThereServesNothing) {
     slot_.steady = 99;
     EXPECT_EQ(send(kAck), kNew);
