@@ -2,11 +2,12 @@
 
 Tandem's worker, and dpdk-testpmd's, is interrupted some thousand times a second of its CPU time. A
 stage's share of what was found, times what a packet takes, is what a packet spends there. A stage
-is whichever file of dataplane/pipeline/ the innermost call chain began in, whatever was inlined.
+is a file of dataplane/pipeline/ with all that was inlined there.
   driver  DPDK's libraries: receiving copies a frame into a buffer, sending frees it
   pick    with all of dataplane/tables/ that is not inlined elsewhere
   worker  the loop around the stages
   kernel  interrupts, those of the profiler as well
+  other   of testpmd: its own code, which swaps MAC addresses
 Samples point at what waits, not at what is waited for: a load that misses the caches is seen at the
 first use of what it brings.
 """
@@ -28,19 +29,24 @@ SAMPLE = re.compile(r"\s*([0-9a-f]+) \((.*)\)$")
 MAPPING = re.compile(r"MMAP2? .*\[0x([0-9a-f]+)\(0x([0-9a-f]+)\) @ (0x[0-9a-f]+|0) .* (\S+)$")
 STAGE = re.compile(r"/dataplane/pipeline/(\w+)\.(?:cpp|h):")
 TABLES = re.compile(r"/dataplane/(?:tables|net)/\w+\.(?:cpp|h):")
-ORDER = ["driver", "receive", "dissect", "classify", "answer", "pick", "forward", "send", "release",
-         "worker", "kernel", "other"]
+ORDER = ["driver", "receive", "dissect", "classify", "answer", "pick", "forward", "send", "punt",
+         "release", "worker", "kernel", "other"]
+
+
+def output(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise programs.Trouble(f"{command[0]} ended with {done.returncode}\n{done.stderr}")
+    return done.stdout
 
 
 def sample(program, seconds):
     """Samples of a program's worker: how many at each (file, offset in it)."""
     with tempfile.TemporaryDirectory(prefix=programs.SCRATCH) as scratch:
         data = pathlib.Path(scratch) / "samples"
-        subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(SAMPLES_A_SECOND),
-                        "-t", program.worker().name, "-o", data, "--", "sleep", str(seconds)],
-                       check=True)
-        text = subprocess.run(["perf", "script", "-i", data, "-F", "ip,dso", "--show-mmap-events"],
-                              check=True, capture_output=True, text=True).stdout
+        output("perf", "record", "-q", "-e", "cpu-clock", "-F", str(SAMPLES_A_SECOND), "-t",
+               program.worker().name, "-o", data, "--", "sleep", str(seconds))
+        text = output("perf", "script", "-i", data, "-F", "ip,dso", "--show-mmap-events")
     mappings = [(int(match[1], 16), int(match[2], 16), int(match[3], 16), match[4])
                 for match in map(MAPPING.search, text.splitlines()) if match]
     found = collections.Counter()
@@ -54,8 +60,7 @@ def sample(program, seconds):
 
 def addresses(offsets):
     """What addr2line wants: where the dataplane's file says that its parts are to lie in memory."""
-    headers = subprocess.run(["readelf", "-lW", programs.DATAPLANE], check=True,
-                             capture_output=True, text=True).stdout
+    headers = output("readelf", "-lW", programs.DATAPLANE)
     parts = [[int(word, 16) for word in line.split()[1:5]]
              for line in headers.splitlines() if line.split()[:1] == ["LOAD"]]
     for offset in offsets:
@@ -83,9 +88,8 @@ def stages_of(found):
         elif pathlib.Path(file) != programs.DATAPLANE:
             stages["other"] += count
     if own:
-        text = subprocess.run(["addr2line", "-aiC", "-e", programs.DATAPLANE,
-                               *map(hex, addresses(offset for _, offset in own))], check=True,
-                              capture_output=True, text=True).stdout
+        text = output("addr2line", "-aiC", "-e", programs.DATAPLANE,
+                      *map(hex, addresses(offset for _, offset in own)))
         chains = re.split(r"^0x[0-9a-f]+\n", text, flags=re.MULTILINE)[1:]
         for key, chain in zip(own, chains):
             stages[stage_of(chain.splitlines())] += found[key]
@@ -97,9 +101,7 @@ def check_tools():
     for tool, package in (("perf", "linux-perf"), ("addr2line", "binutils")):
         if shutil.which(tool) is None:
             raise programs.Trouble(f"there is no {tool}: apt install {package}")
-    sections = subprocess.run(["readelf", "-SW", programs.DATAPLANE], check=True,
-                              capture_output=True, text=True).stdout
-    if ".debug_line" not in sections:
+    if ".debug_line" not in output("readelf", "-SW", programs.DATAPLANE):
         raise programs.Trouble(f"{programs.DATAPLANE} has no debug information: meson configure "
                                f"{programs.BUILD} -Ddebug=true && ninja -C {programs.BUILD}")
 
