@@ -140,6 +140,36 @@ def test_a_returning_backend_gets_its_share_slowly_if_so_configured(lab):
         assert shares[0] < 0.15, shares
 
 
+def resets(node):
+    """How many TCP resets it has sent."""
+    names, values = [line.split() for line in node.run("cat", "/proc/net/snmp").splitlines()
+                     if line.startswith("Tcp:")]
+    return int(values[names.index("OutRsts")])
+
+
+def test_flows_of_a_backend_that_is_gone_go_to_none_of_another_pool(lab):
+    config = Config(lab.directory)
+    first, second, third, fourth = lab.backends
+    config = pool(config, first.ipv4, second.ipv4, third.ipv4)
+    config.services["other"] = Service(VIP4, [third.ipv4], protocol="udp")
+    with Tandem(lab, config) as tandem:
+        tandem.wait_serving(VIP4, lab.backends[:3])
+        Downloads(lab, 100)
+        moved = connections(first, "src")
+        config.services["web"].backends[0] = settings(first, state='"drain"')
+        change(tandem, config)
+        wait_until(lambda: tandem.flows()["established"] >= moved > 10, "flows that are remembered")
+        before = resets(fourth)
+        # Of one pool to another: the fourth has the number by now that the first one had.
+        del config.services["web"].backends[0]
+        config.services["other"].backends.append(fourth.ipv4)
+        change(tandem, config)
+        # Each goes to another one of its own pool, with its next packet.
+        wait_until(lambda: tandem.flows()["rewritten"] >= moved or resets(fourth) > before,
+                   "flows that are given away", 60)
+        assert resets(fourth) == before
+
+
 def flood(lab, flags, count):
     """Packets of so many flows from addresses that nobody has, at full speed."""
     lab.client.run(client.PYTHON, SUPPORT / "flood.py", VIP4, lab.lb.mac(), "--flags", str(flags),
