@@ -28,7 +28,8 @@ SAMPLE = re.compile(r"\s*([0-9a-f]+) \((.*)\)$")
 # perf's line of a mapping: address(length) @ offset in the file
 MAPPING = re.compile(r"MMAP2? .*\[0x([0-9a-f]+)\(0x([0-9a-f]+)\) @ (0x[0-9a-f]+|0) .* (\S+)$")
 STAGE = re.compile(r"/dataplane/pipeline/(\w+)\.(?:cpp|h):")
-TABLES = re.compile(r"/dataplane/(?:tables|net)/\w+\.(?:cpp|h):")
+# What the compiler has not put into its stage.
+APART = {"pick": "/dataplane/tables/", "dissect": "/dataplane/net/parse."}
 ORDER = ["driver", "receive", "dissect", "classify", "answer", "pick", "forward", "send", "punt",
          "release", "worker", "kernel", "other"]
 
@@ -73,7 +74,8 @@ def stage_of(chain):
     for line in reversed(chain):
         if (match := STAGE.search(line)) and match[1] != "worker":
             return "send" if match[1] == "burst" else match[1]
-    return "pick" if any(map(TABLES.search, chain)) else "worker"
+    return next((stage for stage, place in APART.items() if any(place in line for line in chain)),
+                "worker")
 
 
 def stages_of(found):

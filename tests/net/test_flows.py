@@ -148,9 +148,8 @@ def resets(node):
 
 
 def test_flows_of_a_backend_that_is_gone_go_to_none_of_another_pool(lab):
-    config = Config(lab.directory)
     first, second, third, fourth = lab.backends
-    config = pool(config, first.ipv4, second.ipv4, third.ipv4)
+    config = pool(Config(lab.directory), first.ipv4, second.ipv4, third.ipv4)
     config.services["other"] = Service(VIP4, [third.ipv4], protocol="udp")
     with Tandem(lab, config) as tandem:
         tandem.wait_serving(VIP4, lab.backends[:3])
