@@ -50,7 +50,7 @@ struct Port {
     friend bool operator==(const Port&, const Port&) = default;
 };
 
-enum class Poll : std::uint8_t { kAdaptive, kBusy };
+enum class Poll : std::uint8_t { kAdaptive, kRelaxed, kBusy };
 enum class Memory : std::uint8_t { kAuto, kHuge, kNormal };
 
 /// [dataplane]: read at start only; changes need a restart.

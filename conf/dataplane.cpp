@@ -11,8 +11,8 @@ constexpr Range<milliseconds> kStallLimits{milliseconds{10}, milliseconds{10'000
 
 constexpr std::array<Word<Memory>, 3> kMemoryWords{
     {{"auto", Memory::kAuto}, {"huge", Memory::kHuge}, {"normal", Memory::kNormal}}};
-constexpr std::array<Word<Poll>, 2> kPollWords{
-    {{"adaptive", Poll::kAdaptive}, {"busy", Poll::kBusy}}};
+constexpr std::array<Word<Poll>, 3> kPollWords{
+    {{"adaptive", Poll::kAdaptive}, {"relaxed", Poll::kRelaxed}, {"busy", Poll::kBusy}}};
 
 /// "2" or "2-7".
 bool is_cpu_range(std::string_view text) {

@@ -53,12 +53,7 @@ class Control {
     void begin_with(const PlanRegion& region);
     void apply_config();
     void apply_checks();
-    void read_ports();
-    void add_to_twin(const tables::PortInfo& info, int ifindex, const conf::Port& port);
-    void watch_neighbours();
     void on_health(const health::Change& change);
-    void on_neighbour(const KernelNeighbour& neighbour);
-    void look_at_gateways(Instant now);
     void request_publish();
     void publish();
     [[nodiscard]] bool awaits_first_results(Instant now) const;
@@ -67,6 +62,13 @@ class Control {
     [[nodiscard]] const conf::Pool* pool_of(const health::Identity& backend) const;
     [[nodiscard]] std::chrono::milliseconds slow_start_of(const health::Identity& backend) const;
     void continue_slow_starts(Instant now);
+
+    // control_ports.cpp
+    void read_ports();
+    void add_to_twin(const tables::PortInfo& info, int ifindex, const conf::Port& port);
+    void watch_neighbours();
+    void on_neighbour(const KernelNeighbour& neighbour);
+    void look_at_gateways(Instant now);
 
     // control_pair.cpp
     void watch_peer();

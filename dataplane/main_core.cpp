@@ -161,6 +161,11 @@ void MainCore::show_peer() {
     state.is_caught_up.store(replication.is_caught_up(), std::memory_order_relaxed);
     state.has_told_all.store(replication.has_told_all(), std::memory_order_relaxed);
     state.tellings.store(replication.tellings(), std::memory_order_relaxed);
+    const std::uint64_t overflows = replication.overflows();
+    if (state.overflows.exchange(overflows, std::memory_order_relaxed) != overflows) {
+        spdlog::warn(
+            "peer: degraded: more has changed than it can be told at once; it is told all anew");
+    }
     state.uncommitted.store(replication.uncommitted(), std::memory_order_relaxed);
     const std::uint64_t differences = replication.follower().differences();
     if (state.differences.exchange(differences, std::memory_order_relaxed) != differences) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <spdlog/spdlog.h>
 #include <thread>
 
@@ -85,6 +86,20 @@ void PairLink::step(Instant now, const std::function<void()>& on_roles) {
     routers_.on_time(now);
     if (report()) on_roles();
     speak();
+    show_counts();
+}
+
+void PairLink::show_counts() {
+    const pair::AdvertCounts& counts = routers_.counts();
+    tables::AdvertCounters& shown = fixed_.adverts;
+    shown.sent.store(counts.sent, std::memory_order_relaxed);
+    shown.taken.store(counts.taken, std::memory_order_relaxed);
+    shown.unknown.store(counts.unknown, std::memory_order_relaxed);
+    shown.own.store(counts.own, std::memory_order_relaxed);
+    shown.mismatch.store(counts.mismatch, std::memory_order_relaxed);
+    shown.malformed.store(
+        std::accumulate(counts.faults.begin(), counts.faults.end(), std::uint64_t{0}),
+        std::memory_order_relaxed);
 }
 
 void PairLink::stop(Instant now) {

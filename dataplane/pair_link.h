@@ -54,13 +54,12 @@ class PairLink {
     /// are to run on meanwhile: they say so, and packets still come.
     void stop(Instant now);
 
-    [[nodiscard]] const pair::AdvertCounts& counts() const { return routers_.counts(); }
-
   private:
     void hear(Instant now);
     void speak();
     void look_at_evidence(Instant now);
     bool report();
+    void show_counts();
 
     tables::LiveFixed& fixed_;
     OpenPorts& ports_;

@@ -272,7 +272,7 @@ void PeerLink::take_told(const pair::Message& message, Instant now, PairedTables
 }
 
 void PeerLink::converse(Instant now, pair::Handoff& handoff) {
-    for (const pair::Answer& answer : std::exchange(answered_, {})) handoff.on_answer(answer, now);
+    for (const pair::Answer& answer : std::exchange(answered_, {})) handoff.on_answer(answer);
     for (const pair::Ask& ask : std::exchange(asked_, {}))
         answer_ = handoff.on_ask(ask, peer(), now);
     if (can(pair::kHandsOff)) ask_ = handoff.next_ask(now);

@@ -1,7 +1,10 @@
 #include "dataplane/telemetry.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstring>
 #include <mutex>
+#include <ranges>
 #include <string>
 
 #include <rte_telemetry.h>
@@ -19,27 +22,32 @@ const tables::LiveFixed& fixed() {
     return *reinterpret_cast<const tables::LiveFixed*>(live_region->fixed());
 }
 
-std::span<const tables::WorkerCounters> workers() {
-    return std::span(fixed().counters)
-        .first(std::min<std::size_t>(fixed().worker_count, tables::kWorkersMax));
+/// Those that are asked for: one by its number, or all of `count` without one. Empty: there is no
+/// such worker.
+std::ranges::iota_view<std::uint32_t, std::uint32_t> workers(const char* parameters,
+                                                             std::uint32_t count) {
+    if (parameters == nullptr || *parameters == '\0') return {0, count};
+    std::uint32_t number = 0;
+    const char* end = parameters + std::strlen(parameters);
+    const auto [stopped, error] = std::from_chars(parameters, end, number);
+    if (error != std::errc{} || stopped != end || number >= count) return {0, 0};
+    return {number, number + 1};
 }
 
-template <class Counter>
-std::uint64_t total(Counter&& counter) {
-    std::uint64_t sum = 0;
-    for (const tables::WorkerCounters& worker : workers()) {
-        sum += counter(worker).load(std::memory_order_relaxed);
-    }
-    return sum;
-}
-
-int counters(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
+int counters(const char* /*command*/, const char* parameters, rte_tel_data* answer) {
     const std::lock_guard lock(guard);
     if (live_region == nullptr) return -1;
     using tables::WorkerCounters;
+    const auto asked =
+        workers(parameters, std::min<std::uint32_t>(fixed().worker_count, tables::kWorkersMax));
+    if (asked.empty()) return -1;
     rte_tel_data_start_dict(answer);
     const auto put = [&](std::string_view name, auto&& counter) {
-        rte_tel_data_add_dict_u64(answer, std::string(name).c_str(), total(counter));
+        std::uint64_t sum = 0;
+        for (const std::uint32_t worker : asked) {
+            sum += counter(fixed().counters[worker]).load(std::memory_order_relaxed);
+        }
+        rte_tel_data_add_dict_u64(answer, std::string(name).c_str(), sum);
     };
     put(
         "received", [](const WorkerCounters& worker) -> auto& { return worker.received; });
@@ -71,6 +79,20 @@ int state(const char* /*command*/, const char* /*parameters*/, rte_tel_data* ans
     return 0;
 }
 
+int adverts(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
+    const std::lock_guard lock(guard);
+    if (live_region == nullptr) return -1;
+    const tables::AdvertCounters& counters = fixed().adverts;
+    rte_tel_data_start_dict(answer);
+    rte_tel_data_add_dict_u64(answer, "sent", counters.sent);
+    rte_tel_data_add_dict_u64(answer, "taken", counters.taken);
+    rte_tel_data_add_dict_u64(answer, "unknown", counters.unknown);
+    rte_tel_data_add_dict_u64(answer, "own", counters.own);
+    rte_tel_data_add_dict_u64(answer, "mismatch", counters.mismatch);
+    rte_tel_data_add_dict_u64(answer, "malformed", counters.malformed);
+    return 0;
+}
+
 int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
     const std::lock_guard lock(guard);
     if (live_region == nullptr) return -1;
@@ -92,6 +114,7 @@ int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answ
     put("caught_up", state.is_caught_up ? 1 : 0);
     put("has_told_all", state.has_told_all ? 1 : 0);
     put("tellings", state.tellings);
+    put("overflows", state.overflows);
     put("records", state.records);
     put("sent_bytes", state.sent_bytes);
     put("stream_bytes", state.stream_bytes);
@@ -103,15 +126,17 @@ int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answ
     return 0;
 }
 
-int flows(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answer) {
+int flows(const char* /*command*/, const char* parameters, rte_tel_data* answer) {
     const std::lock_guard lock(guard);
     if (live_region == nullptr) return -1;
     using tables::FlowStatistics;
+    const auto asked = workers(parameters, flow_memory->workers());
+    if (asked.empty()) return -1;
     rte_tel_data_start_dict(answer);
     const auto put = [&](const char* name, auto&& counter) {
         std::uint64_t sum = 0;
-        for (std::uint32_t i = 0; i < flow_memory->workers(); ++i) {
-            sum += counter(flow_memory->statistics(i)).load(std::memory_order_relaxed);
+        for (const std::uint32_t worker : asked) {
+            sum += counter(flow_memory->statistics(worker)).load(std::memory_order_relaxed);
         }
         rte_tel_data_add_dict_u64(answer, name, sum);
     };
@@ -130,11 +155,15 @@ int flows(const char* /*command*/, const char* /*parameters*/, rte_tel_data* ans
     put(
         "adopted", [](const FlowStatistics& all) -> auto& { return all.adopted; });
     put(
+        "refreshed", [](const FlowStatistics& all) -> auto& { return all.refreshed; });
+    put(
         "rewritten", [](const FlowStatistics& all) -> auto& { return all.rewritten; });
     put(
         "expired", [](const FlowStatistics& all) -> auto& { return all.expired; });
     put(
-        "evicted", [](const FlowStatistics& all) -> auto& { return all.evicted; });
+        "evicted_full", [](const FlowStatistics& all) -> auto& { return all.evicted_full; });
+    put(
+        "evicted_budget", [](const FlowStatistics& all) -> auto& { return all.evicted_budget; });
     put(
         "relocated", [](const FlowStatistics& all) -> auto& { return all.relocated; });
     put(
@@ -153,12 +182,15 @@ Telemetry::Telemetry(const tables::Region& live, const tables::FlowMemory& memor
         flow_memory = &memory;
     }
     rte_telemetry_register_cmd("/tandem/flows", flows,
-                               "Remembered flows by state, and what became of others, over all "
-                               "workers. Takes no parameters");
+                               "Remembered flows by state, and what became of others. Takes the "
+                               "number of a worker; without one: over all workers");
+    rte_telemetry_register_cmd("/tandem/adverts", adverts,
+                               "Advertisements of virtual routers. Takes no parameters");
     rte_telemetry_register_cmd("/tandem/peer", peer,
                                "The other instance, as heartbeats say. Takes no parameters");
     rte_telemetry_register_cmd("/tandem/counters", counters,
-                               "Packets by verdict, over all workers. Takes no parameters");
+                               "Packets by verdict. Takes the number of a worker; without one: "
+                               "over all workers");
     rte_telemetry_register_cmd("/tandem/state", state,
                                "Generations, workers, ports. Takes no parameters");
 }

@@ -34,7 +34,8 @@ std::optional<std::string> Handoff::begin(Kind kind, std::uint64_t group, const 
     kind_ = kind;
     group_ = group;
     is_for_peer_ = false;
-    gap_.reset();
+    gap_ = {};
+    silent_since_.reset();
     if (kind == Kind::kBack) {
         routers_->set_yields(group_, false, now);
         enter(Stage::kReturning, now);
@@ -57,8 +58,10 @@ void Handoff::enter(Stage stage, Instant now) {
 /// Whoever else claims the group has it from now on.
 void Handoff::leave(Instant now) {
     enter(Stage::kLeaving, now);
-    silent_since_ = now;
-    if (kind_ == Kind::kHardDrill) routers_->set_muted(group_, true);
+    if (kind_ == Kind::kHardDrill) {
+        routers_->set_muted(group_, true);
+        silent_since_ = now;  // for who cannot hear this instance any more
+    }
     routers_->set_yields(group_, true, now);
 }
 
@@ -72,7 +75,13 @@ std::optional<Handoff::Result> Handoff::end(Result result, Instant now) {
 }
 
 std::optional<Handoff::Result> Handoff::fail(const std::string& why, Instant now) {
-    return end({.is_done = false, .gap = gap_, .said = why}, now);
+    return end({.is_done = false, .gap = gap(), .said = why}, now);
+}
+
+/// One of the two is known to have been active at that time.
+void Handoff::note_active(Instant at) {
+    if (silent_since_) gap_ = std::max(gap_, at - *silent_since_);
+    silent_since_.reset();
 }
 
 std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
@@ -91,12 +100,15 @@ std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
             if (was_told_ && replication_->has_told_all() && peer.is_caught_up) leave(now);
             return std::nullopt;
         case Stage::kLeaving: {
+            // A planned one lets go when it hears the peer. Unless somebody else takes the group.
+            const bool peer_is_active = outcome_ == Answer::Outcome::kActive;
+            if (!standing.is_active && !peer_is_active && !silent_since_) silent_since_ = now;
             const bool is_refused =
                 outcome_ == Answer::Outcome::kNotInStep || outcome_ == Answer::Outcome::kUnfit;
             if (is_refused) return fail("the peer refuses it: it is not in step, or unfit", now);
             const Duration most = kind_ == Kind::kHardDrill ? kHardTakingMax : kTakingMax;
             if (passed > most) return fail("the peer does not take over", now);
-            if (!standing.is_backup || outcome_ != Answer::Outcome::kActive) return std::nullopt;
+            if (!standing.is_backup || !peer_is_active) return std::nullopt;
             if (!is_drill()) return end({.is_done = true, .gap = {}, .said = "handed off"}, now);
             enter(Stage::kStaying, now);
             return std::nullopt;
@@ -109,8 +121,9 @@ std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
             return std::nullopt;
         case Stage::kReturning:
             if (standing.is_active) {
+                note_active(now);
                 return end({.is_done = true,
-                            .gap = gap_,
+                            .gap = gap(),
                             .said = is_drill() ? "handed off and taken back" : "taken back"},
                            now);
             }
@@ -136,15 +149,16 @@ std::optional<Ask> Handoff::next_ask(Instant now) {
     return ask;
 }
 
-void Handoff::on_answer(const Answer& answer, Instant /*now*/) {
+void Handoff::on_answer(const Answer& answer) {
     const Sent& sent = sent_[answer.id % sent_.size()];
     if (sent.id != answer.id || !is_under_way()) return;
-    const bool is_news = outcome_ != answer.outcome;
     outcome_ = answer.outcome;
-    if (stage_ != Stage::kLeaving || answer.outcome != Answer::Outcome::kActive || !is_news) return;
-    // Of a hard drill the gap is real for who could not hear us; of a planned one this instance
-    // was active until it heard the peer, which was active by then.
-    gap_ = kind_ == Kind::kHardDrill ? std::max(sent.at - silent_since_, Duration{}) : Duration{};
+    // It was so when the question had arrived, which was after it was sent.
+    if (answer.outcome == Answer::Outcome::kActive) note_active(sent.at);
+    const bool is_silent = stage_ == Stage::kReturning &&
+                           answer.outcome == Answer::Outcome::kNotActive &&
+                           !routers_->standing(group_).is_active;
+    if (is_silent && !silent_since_) silent_since_ = sent.at;
 }
 
 Answer Handoff::on_ask(const Ask& ask, const Peer& peer, Instant now) {

@@ -40,7 +40,7 @@ class Handoff {
 
     /// The peer asks.
     Answer on_ask(const Ask& ask, const Peer& peer, Instant now);
-    void on_answer(const Answer& answer, Instant now);
+    void on_answer(const Answer& answer);
     /// Often. A result comes once for each begin().
     std::optional<Result> step(const Peer& peer, Instant now);
     /// To be sent now, if anything is.
@@ -58,6 +58,10 @@ class Handoff {
     std::optional<Result> end(Result result, Instant now);
     void enter(Stage stage, Instant now);
     void leave(Instant now);
+    void note_active(Instant at);
+    [[nodiscard]] std::optional<Duration> gap() const {
+        return is_drill() ? std::optional(gap_) : std::nullopt;
+    }
     [[nodiscard]] bool is_drill() const {
         return kind_ == Kind::kDrill || kind_ == Kind::kHardDrill;
     }
@@ -70,9 +74,9 @@ class Handoff {
     std::uint64_t group_ = 0;
     bool is_for_peer_ = false;  ///< it has asked for the group: nothing of it stays
     bool was_told_ = false;
-    Instant since_{};         ///< of the stage
-    Instant silent_since_{};  ///< from then on nobody is known to be active
-    std::optional<Duration> gap_;
+    Instant since_{};                      ///< of the stage
+    std::optional<Instant> silent_since_;  ///< from then on nobody is known to be active
+    Duration gap_{};                       ///< the longest such time so far
     std::uint32_t next_id_ = 1;
     Instant next_ask_{};
     struct Sent {

@@ -299,7 +299,14 @@ void Replication::hear(std::size_t journal) {
         // An inherited flow is the worker's from now on, or has ended.
         if (domain != tables::kNoDomain) flows_->remove(change.identity);
     });
-    telling_is_due_ |= journals_[journal]->has_overflowed();
+}
+
+/// What the peer was to hear is more than there was room for: from then on it is degraded, for it
+/// hears nothing more until it is told all anew.
+bool Replication::has_overflowed() const {
+    return teller_.is_broken() || std::ranges::any_of(journals_, [](const auto* journal) {
+               return journal->has_overflowed();
+           });
 }
 
 void Replication::tell_flows() {
@@ -315,7 +322,9 @@ void Replication::tell_flows() {
 
 bool Replication::step(CoarseTime now) {
     if (is_peer_alive_ && has_same_key()) {
-        if (telling_is_due_ || teller_.is_idle() || teller_.is_broken()) begin_telling();
+        const bool is_degraded = has_overflowed();
+        overflows_ += is_degraded ? 1 : 0;
+        if (telling_is_due_ || teller_.is_idle() || is_degraded) begin_telling();
         teller_.go_on(*slots_);
         tell_flows();
     } else if (is_telling()) {

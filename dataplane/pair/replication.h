@@ -84,14 +84,17 @@ class Replication {
     [[nodiscard]] const Follower& follower() const { return follower_; }
     [[nodiscard]] const Teller& teller() const { return teller_; }
     [[nodiscard]] bool answers() const { return !domains_.empty(); }
-    /// How often a telling began, and how many transitions ended without the peer's knowledge.
+    /// How often a telling began, and how often since more had changed than the peer could be told
+    /// in time; and how many transitions ended without its knowledge.
     [[nodiscard]] std::uint64_t tellings() const { return tellings_; }
+    [[nodiscard]] std::uint64_t overflows() const { return overflows_; }
     [[nodiscard]] std::uint64_t uncommitted() const { return uncommitted_; }
 
   private:
     [[nodiscard]] bool has_same_key() const {
         return hash_key_id_ != 0 && hash_key_id_ == peers_key_id_;
     }
+    [[nodiscard]] bool has_overflowed() const;
     [[nodiscard]] bool is_telling() const { return !teller_.is_idle(); }
     [[nodiscard]] bool answers_for(tables::Domain domain) const;
     struct OwnTable {
@@ -146,6 +149,7 @@ class Replication {
     std::size_t next_inherited_ = 0;  ///< bucket of flows_, while those are told
     bool are_inherited_told_ = false;
     std::uint64_t tellings_ = 0;
+    std::uint64_t overflows_ = 0;
     std::uint64_t uncommitted_ = 0;
 };
 

@@ -80,6 +80,14 @@ tables::FlowSignal signal_of(const Packet& packet) {
 tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
                                 const Packet& packet) {
     const LiveView::Pool& pool = tables.pools()[packet.pool];
+    const tables::FlowSignal signal = signal_of(packet);
+    const CoarseTime now = std::max(tracker.now, pool.void_before);
+    if (!pool.is_followed) {
+        const auto known =
+            tables::repeated(packet.flow, signal, pool.number, tables.backends(), now);
+        if (known != tables::kNoBackend) [[likely]]
+            return known;
+    }
     const auto index = static_cast<std::uint32_t>(packet.slot - pool.slots);
     const tables::SlotNow at{.slot = *packet.slot,
                              .changed_at = pool.changed_at + index,
@@ -89,12 +97,10 @@ tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
                              .void_before = pool.void_before,
                              .peers = tracker.peers,
                              .pool = pool.number};
-    if (pool.is_followed) return tables::follow_peer(at, signal_of(packet), tables.backends());
-    const tables::Tracked tracked = tables::track(tracker.table, packet.flow, at, signal_of(packet),
-                                                  tables.backends(), tracker.rules, tracker.now);
-    if (tracked.is_remembered && !tracked.is_repeated) {
-        tracker.use.note(pool.id, index, std::max(tracker.now, pool.void_before));
-    }
+    if (pool.is_followed) return tables::follow_peer(at, signal, tables.backends());
+    const tables::Tracked tracked = tables::track(tracker.table, packet.flow, at, signal,
+                                                  tables.backends(), tracker.rules, now);
+    if (tracked.is_remembered && !tracked.is_repeated) tracker.use.note(pool.id, index, now);
     return tracked.backend;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ctime>
 
+#include <sys/prctl.h>
+
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -23,12 +25,10 @@ namespace tandem::pipeline {
 
 namespace {
 
-// An idle worker first spins with pauses, then sleeps: at most 50 us, well below what a burst of
-// arrivals needs to fill a queue of 1024 at 10 million packets a second.
+// An idle worker first spins with pauses, then sleeps, each time for half as long as it has slept
+// before: a packet that comes after a pause waits for a part of that pause.
 constexpr std::uint32_t kPauseLoops = 256;
-constexpr std::uint32_t kShortSleepLoops = 2048;
-constexpr long kShortSleepNs = 1'000;
-constexpr long kLongSleepNs = 50'000;
+constexpr long kShortestSleepNs = 1'000;
 
 constexpr std::size_t kSweepSeconds = 30;
 constexpr std::size_t kSweepBuckets = 16;  ///< about as long as a packet takes
@@ -52,26 +52,29 @@ Worker::Worker(const WorkerSettings& settings, Ports ports, tables::Region& live
 
 void Worker::run(const std::atomic<bool>& stop) {
     reader_.join();
-    std::uint32_t idle_loops = 0;
+    // Or the kernel adds 50 us to every sleep, to wake up for several things at once.
+    ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     while (!stop.load(std::memory_order_relaxed)) {
         tables::add(counters_->loops, 1);
         if (run_once()) {
             tables::add(counters_->busy_loops, 1);
-            idle_loops = 0;
-        } else if (settings_.is_adaptive) {
-            rest(++idle_loops);
+            idle_loops_ = 0;
+        } else if (settings_.sleep_max_ns > 0) {
+            rest();
         }
     }
     reader_.leave();
 }
 
-void Worker::rest(std::uint32_t idle_loops) const {
-    if (idle_loops < kPauseLoops) {
+void Worker::rest() {
+    if (++idle_loops_ <= kPauseLoops) {
+        sleep_ns_ = kShortestSleepNs;
         rte_pause();
         return;
     }
-    const timespec duration{0, idle_loops < kShortSleepLoops ? kShortSleepNs : kLongSleepNs};
+    const timespec duration{0, sleep_ns_};
     ::nanosleep(&duration, nullptr);
+    sleep_ns_ = std::min(sleep_ns_ + sleep_ns_ / 2, settings_.sleep_max_ns);
 }
 
 /// One generation for the whole burst. True once there is any.

@@ -15,7 +15,7 @@ namespace tandem::pipeline {
 
 struct WorkerSettings {
     QueueId queue;
-    bool is_adaptive;  ///< sleeps when idle; otherwise polls without pause
+    long sleep_max_ns;  ///< at a time, without packets; 0: it polls without pause
     std::uint64_t tx_patience_cycles;
     tables::FlowTimeouts timeouts;
 };
@@ -38,7 +38,7 @@ class Worker {
     bool send_from_pair(const Port& port);
     void send_out(const Port& port, std::span<rte_mbuf*> frames) const;
     void process(const Port& port, Burst& burst);
-    void rest(std::uint32_t idle_loops) const;
+    void rest();
 
     WorkerSettings settings_;
     Ports ports_;
@@ -51,6 +51,8 @@ class Worker {
     FlowTracker tracker_;
     CoarseTime swept_at_ = 0;
     std::size_t sweep_left_ = 0;  ///< buckets still to be looked at in this second
+    std::uint32_t idle_loops_ = 0;
+    long sleep_ns_ = 0;  ///< of the next rest
     Burst burst_;
 };
 

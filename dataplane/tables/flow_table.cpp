@@ -164,7 +164,7 @@ bool FlowTable::insert(std::uint64_t hash, BackendIndex backend, FlowState state
             count(is_limited ? statistics_->refused_budget : statistics_->refused_full);
             return false;
         }
-        count(statistics_->evicted);
+        count(is_limited ? statistics_->evicted_budget : statistics_->evicted_full);
         is_void(place, now) ? drop(place) : remove(place);
     }
     put(place, tag, backend, state, now, identity);

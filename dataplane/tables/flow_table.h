@@ -60,7 +60,9 @@ struct FlowStatistics {
     Counter adopted{0};         ///< of the inserted: those that the other instance remembered
     Counter rewritten{0};       ///< given another backend, theirs being gone
     Counter expired{0};         ///< idle for too long
-    Counter evicted{0};         ///< on probation, made room for another
+    Counter refreshed{0};       ///< found, and used for the first time in a second or a state
+    Counter evicted_full{0};    ///< on probation, made room for another: both buckets were full
+    Counter evicted_budget{0};  ///< likewise of its own pool, which had used up its share
     Counter relocated{0};       ///< moved to their second bucket to make room
     Counter refused_full{0};    ///< not remembered: no room
     Counter refused_budget{0};  ///< not remembered: their pool has used up its share
@@ -135,11 +137,17 @@ class FlowTable {
     bool touch(const Place& place, FlowState state, CoarseTime now) {
         const std::uint16_t stamp = stamp_of(state, now);
         if (place.bucket->stamps[place.index] == stamp) return false;
+        count(statistics_->refreshed);
         const FlowState before = place.state();
         place.bucket->stamps[place.index] = stamp;
         if (before != state) [[unlikely]]
             change_state(place, before, state);
         return true;
+    }
+    /// Whether a place that may be out of date still is the flow's, and touch() would say false.
+    static bool is_as_of(const Place& place, std::uint64_t hash, FlowState state, CoarseTime now) {
+        return place.bucket->tags[place.index] == tag_of(hash) &&
+               place.bucket->stamps[place.index] == stamp_of(state, now);
     }
     void rewrite(const Place& place, BackendIndex backend);
 

@@ -121,6 +121,16 @@ struct PortInfo {
     bool netdev_is_twin = false;  ///< a TAP of ours, which needs the port's addresses from control
 };
 
+/// Advertisements of virtual routers, with whomever they are shared. main core: wo.
+struct alignas(kCacheLineBytes) AdvertCounters {
+    std::atomic<std::uint64_t> sent{0};
+    std::atomic<std::uint64_t> taken{0};
+    std::atomic<std::uint64_t> unknown{0};    ///< of a router that is not ours
+    std::atomic<std::uint64_t> own{0};        ///< with our own address
+    std::atomic<std::uint64_t> mismatch{0};   ///< taken, but with other addresses than ours
+    std::atomic<std::uint64_t> malformed{0};  ///< or not as a router may send it
+};
+
 /// What is known of the other instance. main core: wo.
 struct alignas(kCacheLineBytes) PeerState {
     std::atomic<bool> is_configured{false};
@@ -139,6 +149,7 @@ struct alignas(kCacheLineBytes) PeerState {
     std::atomic<bool> is_caught_up{false};       ///< this instance could go on for the other
     std::atomic<bool> has_told_all{false};       ///< and the other for this one
     std::atomic<std::uint64_t> tellings{0};      ///< begun: all is told anew in each
+    std::atomic<std::uint64_t> overflows{0};     ///< of them, since a queue had overflowed
     std::atomic<std::uint64_t> uncommitted{0};   ///< transitions that ended without its knowledge
     std::atomic<std::uint64_t> differences{0};   ///< tables that were not what it says of them
     std::atomic<std::uint64_t> flows{0};         ///< of its own that it has told of
@@ -151,7 +162,8 @@ struct alignas(kCacheLineBytes) PeerState {
         is_syncing = is_caught_up = has_told_all = false;
         phi_milli = 0;
         sent = heard = refused = unsuited = deaths = 0;
-        records = sent_bytes = stream_bytes = tellings = uncommitted = differences = 0;
+        records = sent_bytes = stream_bytes = tellings = overflows = 0;
+        uncommitted = differences = 0;
         flows = drills = drill_gap_us = 0;
     }
 };
@@ -186,6 +198,7 @@ struct LiveFixed {
     std::uint32_t worker_count = 0;
     std::array<PortInfo, kPortsMax> ports{};
     Roles roles;
+    AdvertCounters adverts;
     PeerState peer;
     PeerViews peer_views;
     ReaderCell plan_reader;  ///< the main core's progress in the plan

@@ -6,29 +6,10 @@ namespace tandem::tables {
 
 namespace {
 
-bool may_serve(BackendIndex backend, const SlotNow& at, std::span<const LiveBackend> backends) {
-    return backend != kNoBackend && backend < backends.size() &&
-           backends[backend].serves_flows != 0 && backends[backend].pool == at.pool;
-}
-
 /// Of a slot in transition.
 BackendIndex steady_owner(const SlotNow& at) {
     if (at.slot.steady != Slot::kByHash) return at.slot.steady;
     return earlier_owner(at.earlier, static_cast<std::uint32_t>(at.slot_hash >> 32U));
-}
-
-/// The state of a remembered flow after another packet of it.
-FlowState state_after(FlowState before, const FlowSignal& signal) {
-    if (signal.is_udp) return FlowState::kUdp;
-    if (signal.closes) return FlowState::kClosing;
-    if (signal.opens) {
-        // A SYN on an established flow is the backend's to answer (RFC 5961 section 4): nobody
-        // unpins a flow by spoofing. After FIN or RST it is a new flow on old ports.
-        return before == FlowState::kClosing ? FlowState::kOpening : before;
-    }
-    // Whoever has closed sends no more data, but acknowledges what comes.
-    if (before == FlowState::kClosing && !signal.has_payload) return FlowState::kClosing;
-    return FlowState::kEstablished;
 }
 
 /// The state of a flow that is seen for the first time.
@@ -41,7 +22,7 @@ Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const SlotNow& at,
               const FlowSignal& signal, std::span<const LiveBackend> backends, CoarseTime now) {
     const BackendIndex owner = at.slot.owner;
     const bool opens_anew = signal.opens && flow.state() == FlowState::kClosing;
-    const bool stays = may_serve(flow.backend(), at, backends) && !opens_anew;
+    const bool stays = may_serve(flow.backend(), at.pool, backends) && !opens_anew;
     if (!stays && owner == kNoBackend) return {kNoBackend, true, false};
     if (!stays && flow.backend() != owner) flows.rewrite(flow, owner);
     const bool is_news = flows.touch(flow, state_after(flow.state(), signal), now);
@@ -53,9 +34,9 @@ Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const SlotNow& at,
 Tracked adopt(FlowTable& flows, const FlowSought& sought, const PeerFlows::Flow& known,
               const SlotNow& at, const FlowSignal& signal, std::span<const LiveBackend> backends,
               BackendIndex without, CoarseTime now) {
-    const BackendIndex backend = known.backend == kNoBackend              ? without
-                                 : may_serve(known.backend, at, backends) ? known.backend
-                                                                          : at.slot.owner;
+    const BackendIndex backend = known.backend == kNoBackend                   ? without
+                                 : may_serve(known.backend, at.pool, backends) ? known.backend
+                                                                               : at.slot.owner;
     if (backend == kNoBackend) return {kNoBackend, false, false};
     const FlowTable::Place flow = flows.adopt(sought.hash, backend, known.state, now, at.identity);
     if (!flow) return {backend, false, false};
@@ -73,7 +54,7 @@ BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBa
     };
     if (is_udp && is_new()) return at.slot.owner;
     const BackendIndex steady = steady_owner(at);
-    return may_serve(steady, at, backends) ? steady : at.slot.owner;
+    return may_serve(steady, at.pool, backends) ? steady : at.slot.owner;
 }
 
 }  // namespace
@@ -83,12 +64,12 @@ BackendIndex follow_peer(const SlotNow& at, const FlowSignal& signal,
     if (at.peers != nullptr) {
         if (const auto known = at.peers->find(at.identity); known && known->backend != kNoBackend) {
             const bool opens_anew = signal.opens && known->state == FlowState::kClosing;
-            return may_serve(known->backend, at, backends) && !opens_anew ? known->backend
-                                                                          : at.slot.owner;
+            return may_serve(known->backend, at.pool, backends) && !opens_anew ? known->backend
+                                                                               : at.slot.owner;
         }
     }
     const BackendIndex steady = steady_owner(at);
-    return !signal.opens && may_serve(steady, at, backends) ? steady : at.slot.owner;
+    return !signal.opens && may_serve(steady, at.pool, backends) ? steady : at.slot.owner;
 }
 
 Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,

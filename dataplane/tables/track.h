@@ -75,6 +75,37 @@ struct FlowSought {
 BackendIndex follow_peer(const SlotNow& at, const FlowSignal& signal,
                          std::span<const LiveBackend> backends);
 
+/// The state of a remembered flow after another packet of it.
+inline FlowState state_after(FlowState before, const FlowSignal& signal) {
+    if (signal.is_udp) return FlowState::kUdp;
+    if (signal.closes) return FlowState::kClosing;
+    if (signal.opens) {
+        // A SYN on an established flow is the backend's to answer (RFC 5961 section 4): nobody
+        // unpins a flow by spoofing. After FIN or RST it is a new flow on old ports.
+        return before == FlowState::kClosing ? FlowState::kOpening : before;
+    }
+    // Whoever has closed sends no more data, but acknowledges what comes.
+    if (before == FlowState::kClosing && !signal.has_payload) return FlowState::kClosing;
+    return FlowState::kEstablished;
+}
+
+inline bool may_serve(BackendIndex backend, std::uint16_t pool,
+                      std::span<const LiveBackend> backends) {
+    return backend != kNoBackend && backend < backends.size() &&
+           backends[backend].serves_flows != 0 && backends[backend].pool == pool;
+}
+
+/// Where a flow goes that had a packet in this second already and is as it was after it: there is
+/// nothing to update. kNoBackend: track() has to be called, which says the same of such a flow.
+inline BackendIndex repeated(const FlowSought& sought, const FlowSignal& signal, std::uint16_t pool,
+                             std::span<const LiveBackend> backends, CoarseTime now) {
+    const FlowTable::Place& flow = sought.glimpsed;
+    if (!flow || !FlowTable::is_as_of(flow, sought.hash, state_after(flow.state(), signal), now)) {
+        return kNoBackend;
+    }
+    return may_serve(flow.backend(), pool, backends) ? flow.backend() : kNoBackend;
+}
+
 /// Says where a packet goes, and updates `flows`.
 Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
               const FlowSignal& signal, std::span<const LiveBackend> backends,

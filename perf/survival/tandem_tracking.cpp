@@ -80,7 +80,7 @@ TableUse TandemTracking::use() const {
             .entries = entries_in(statistics),
             .entries_peak = entries_peak_,
             .inserted = statistics.inserted,
-            .evicted = statistics.evicted,
+            .evicted = statistics.evicted_full + statistics.evicted_budget,
             .refused = statistics.refused_full + statistics.refused_budget,
             .told = told_};
 }

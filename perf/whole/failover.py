@@ -18,14 +18,19 @@ has the address.
   opening_lost           of these, those that were opened within the last 50 ms
   needless_switches      of roles, by a kill of control or a cut of the channel
   false_switches         takeovers at 30 ms while nothing happens but that both CPUs are busy
-Gaps are medians; with two CPUs for clients, balancers and backends alike, scheduling is part of them.
+Strikes are spread evenly over the time after an advertisement: what is left of an interval is a part
+of the gap, and fifteen moments by chance would move the median by a tenth of an interval. Gaps are
+medians; with two CPUs for clients, balancers and backends
+alike, scheduling is part of them.
 Not measured: a NIC, a switch that has to learn, more than one worker.
 """
 import contextlib
+import ctypes
 import json
 import os
 import re
 import signal
+import socket
 import statistics
 import time
 
@@ -66,7 +71,8 @@ def start_echo(node):
 def pair_of_tandems(lab, interval_ms):
     backends = [node.ipv4 for node in lab.backends]
     services = {"echo": Service(VIP4, backends, protocol="udp"), "web": Service(VIP4, backends, on_down="keep")}
-    with running(lab, f"{interval_ms}ms", services, stall_limit_ms=50) as both:
+    with running(lab, f"{interval_ms}ms", services, stall_limit_ms=50,
+                 poll="adaptive") as both:
         yield both
 
 
@@ -91,6 +97,44 @@ class Probe:
             self.result = json.loads(self.process.text())
 
 
+class Adverts:
+    """with Adverts(lab, node) as adverts: VRRP's, as they arrive at the switch from that node."""
+    ALL_FRAMES = 0x0003  # ETH_P_ALL, linux/if_ether.h
+    PROTOCOL_AT, VRRP = 14 + 9, 112
+    CLONE_NEWNET = 0x40000000  # linux/sched.h
+
+    def __init__(self, lab, node):
+        # A socket stays in the network namespace in which it was made.
+        libc = ctypes.CDLL(None, use_errno=True)
+        with (open(f"/run/netns/{lab.switch.namespace}") as there,
+              open("/proc/thread-self/ns/net") as here):
+            for file, then in ((there, self._open), (here, lambda _: None)):
+                if libc.setns(file.fileno(), self.CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+                then(node.name)
+
+    def _open(self, interface):
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(self.ALL_FRAMES))
+        self.socket.bind((interface, self.ALL_FRAMES))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def wait(self, seconds):
+        """Until so long after the next one."""
+        self.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while self.socket.recv(2048):
+                pass
+        self.socket.settimeout(30)
+        while self.socket.recv(2048)[self.PROTOCOL_AT:][:1] != bytes([self.VRRP]):
+            pass
+        time.sleep(seconds)
+
+
 class Scenario:
     """Something that happens to the active one, and how it ends."""
 
@@ -111,9 +155,11 @@ class Scenario:
             self.mend()
         return probe.result["lost"]
 
-    def leave(self):
-        """What the probe saw until the other one had taken over."""
-        with Probe(self.first.lab) as gone:
+    def leave(self, delay=0):
+        """What the probe saw until the other one had taken over, from so long after an advert on."""
+        with (Adverts(self.first.lab, self.first.node) as adverts,
+              Probe(self.first.lab) as gone):
+            adverts.wait(delay)
             since = self.second.mark()
             self.strike()
             self.second.wait_role("active", since)
@@ -209,15 +255,21 @@ class KilledAmidChanges(Killed):
         super().mend()
 
 
+def delays(interval_ms, runs):
+    """Seconds, that spread as many strikes over an interval."""
+    return [interval_ms / 1000 * (number + 0.5) / runs for number in range(runs)]
+
+
 def keepalived_gaps(lab, interval_ms, runs):
     gaps = []
     routers = [Keepalived(node, ROUTER_ID, 200 - 100 * index, interval_ms, [f"{VIP4}/24"])
                for index, node in enumerate(lab.balancers)]
     for router in routers:
         router.start()
-    for _ in range(runs):
+    for delay in delays(interval_ms, runs):
         wait_until(lambda: routers[0].is_active() and not routers[1].is_active(), "one is active")
-        with Probe(lab) as probe:
+        with Adverts(lab, lab.balancers[0]) as adverts, Probe(lab) as probe:
+            adverts.wait(delay)
             # With its machine: else the kernel would go on to answer for the address.
             lab.switch.ip(f"link set {lab.balancers[0].name} down")
             routers[0].kill()
@@ -232,10 +284,10 @@ def keepalived_gaps(lab, interval_ms, runs):
 
 
 def broken_downloads(scenario):
-    """Of downloads under way while it happens; and of those opened just before."""
+    """Of downloads under way while it happens and while it ends; and of requests opened just before."""
     lab = scenario.first.lab
     downloads = Downloads(lab, DOWNLOADS)
-    young = 0
+    failed = []
     is_struck = isinstance(scenario, KilledAmidChanges)
     with Stream(lab, VIP4, rate=100) if is_struck else contextlib.nullcontext() as stream:
         scenario.strike()
@@ -244,17 +296,20 @@ def broken_downloads(scenario):
         if is_struck:
             time.sleep(1)
             failed = stream.results().failed
-            young = sum(0 <= scenario.opened - result["start"] < YOUNG_SECONDS for result in failed)
-    broken = len(downloads.broken())
-    if is_struck:
-        broken += len(scenario.later.broken())
     since = scenario.first.mark()
     scenario.mend()
     if isinstance(scenario, (ControlKilled, ChannelCut)):
         wait_until(scenario.first.is_active, "the first one is active")
     else:
         scenario.first.wait_role("active", since, seconds=60)
+    if len(downloads.ended()) == DOWNLOADS:
+        raise programs.Trouble("all downloads had ended before the first one was active again")
     wait_in_step(scenario.first, scenario.second)
+    broken = len(downloads.broken())
+    young = 0
+    if is_struck:
+        young = sum(0 <= scenario.opened - result["start"] < YOUNG_SECONDS for result in failed)
+        broken += len(scenario.later.broken()) + len(failed) - young
     return broken, young
 
 
@@ -288,8 +343,8 @@ def measure_interval(interval_ms, runs, figures, failback):
         for kind, scenario in (("kill", Killed(*both)), ("pause", Paused(*both)),
                                ("link", Unplugged(*both))):
             gaps = []
-            for _ in range(runs):
-                gaps.append(scenario.leave()["gap_ms"])
+            for delay in delays(interval_ms, runs):
+                gaps.append(scenario.leave(delay)["gap_ms"])
                 failback.append(scenario.come_back()["lost"])
             figures[name_of(kind, interval_ms)] = statistics.median(gaps)
             row(f"{kind}, {interval_ms} ms", gaps)

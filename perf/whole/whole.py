@@ -6,7 +6,7 @@ dpdk-testpmd in turn on the same replayed frames. The frames are a million buffe
 that both programs read each from memory.
   steady      no slot is in transition: no flow is looked up
   transition  every slot is, from 1000 draining backends to 1000 others: every packet's flow is
-              looked up, found, and its time of last use is set
+              looked up and found, and once a second its time of last use is set
   steady v6   as steady, over IPv6, between IPv6 tunnel ends; 78 bytes on a wire instead of 64
 Both programs want 3 GiB, one after the other; huge pages are used if so many are free:
 sysctl vm.nr_hugepages=1600.

@@ -56,6 +56,19 @@ def switch_port_of(lab, mac):
     return seen and seen[1]
 
 
+def adverts(instance):
+    """How many were sent, taken, or refused."""
+    return instance.telemetry("/tandem/adverts")
+
+
+def say_nonsense(lab):
+    """As a router of version 2 would, with none of the addresses that it has."""
+    frame = ("from scapy.all import Ether, IP, Raw, sendp; "
+             "sendp(Ether(dst='01:00:5e:00:00:12') / IP(dst='224.0.0.18', ttl=255, proto=112) "
+             "/ Raw(bytes.fromhex('2133640000000000')), iface='eth0', verbose=False)")
+    lab.client.run(client.PYTHON, "-c", frame)
+
+
 def wait_answers(lab):
     for vip in (VIP4, VIP6):
         wait_until(lambda: not client.requests(lab, vip, 20, timeout=0.5).failed, f"{vip} answers")
@@ -70,6 +83,11 @@ def test_a_standby_takes_over_and_gives_back_without_a_failed_request(lab):
         assert switch_port_of(lab, VIRTUAL_MAC6) == "lb"
         arp = lab.client.run("ip", "neigh", "show", VIP4)
         assert VIRTUAL_MAC4 in arp, arp
+        wait_until(lambda: adverts(first)["sent"] > 2 and adverts(second)["taken"] > 2, "adverts")
+        before = adverts(second)
+        say_nonsense(lab)
+        wait_until(lambda: adverts(second)["malformed"] == before["malformed"] + 1, "one that is none")
+        assert adverts(second)["unknown"] == before["unknown"]
 
         with client.Stream(lab, VIP4, rate=100) as stream:
             before = log_end(second)

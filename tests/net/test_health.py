@@ -1,9 +1,11 @@
 """A backend that fails loses its traffic in time, and gets it back when it returns."""
+import re
 import time
 
 import client
 import pytest
 from lab import VIP4, wait_until
+from tandem import Tandem
 
 
 def wait_quiet(stream, moment, seconds=1):
@@ -52,9 +54,44 @@ def test_a_returning_backend_gets_its_traffic_back_and_nothing_fails(lab, tandem
     assert set(after) == set(before)
 
 
+def test_a_pool_that_loses_its_last_backend_refuses_in_silence_until_one_returns(lab, tandem):
+    for server in lab.nginx:
+        server.stop()
+    wait_until(lambda: "0 of 3 backends serve" in tandem.control.text(), "the last one's fall")
+    before = tandem.counters()["no_backend"]
+    assert client.curl(lab, f"http://{VIP4}/", seconds=2) is None
+    assert tandem.counters()["no_backend"] > before
+    lab.nginx[1].start()
+    tandem.wait_serving(VIP4, lab.backends[1:2])
+
+
+def test_each_change_of_health_is_one_line_that_says_why(lab, tandem):
+    first = lab.backends[0]
+    lab.nginx[0].stop()
+    tandem.wait_serving(VIP4, lab.backends[1:])
+    lab.nginx[0].start()
+    tandem.wait_serving(VIP4, lab.backends)
+    lines = re.findall(rf"{re.escape(first.ipv4)}:80 is (.*)", tandem.control.text())
+    up_at_start, down, up_again = lines
+    assert re.fullmatch(r"down \(.*refused.*, 2 of 2, after \d+ ms\); was up for \d+ m?s", down)
+    assert re.fullmatch(r"up \(.*200.*, 2 of 2, after \d+ ms\); was down for \d+ m?s", up_again)
+    assert up_at_start.startswith("up (")
+
+
 def test_traffic_survives_as_long_as_one_backend_serves(lab, tandem):
     lab.nginx[0].stop()
     lab.nginx[1].kill()
     tandem.wait_serving(VIP4, lab.backends[2:])
     results = client.requests(lab, VIP4, 500)
     assert not results.failed and results.spread == {"backend3": 500}
+
+def test_a_service_of_another_kind_is_checked_by_its_connections(lab, config):
+    """A tcp check asks nothing: what the server would say to an http check does not matter."""
+    config.check = "tcp"
+    with Tandem(lab, config) as tandem:
+        tandem.wait_serving(VIP4, lab.backends)
+        lab.nginx[0].set_healthy(False)
+        lab.nginx[1].stop()
+        tandem.wait_serving(VIP4, [lab.backends[0], lab.backends[2]])
+        lab.nginx[1].start()
+        tandem.wait_serving(VIP4, lab.backends)

@@ -56,13 +56,28 @@ def test_a_reload_adds_a_vip(lab, config, tandem):
     ("[dataplane]\nworkers = -1", r"{file}:2:11: .*"),
 ])
 def test_a_bad_file_changes_nothing_and_is_reported_with_its_place(lab, tandem, line, complaint):
+    plan = tandem.state()["plan_generation"]
     with client.Stream(lab, VIP4, rate=200) as stream:
         since = tandem.reload(line + "\n")
         pattern = re.compile(complaint.format(file=re.escape(str(tandem.file))))
         tandem.control.wait_for_log(pattern, since)
         tandem.wait_serving(VIP4, lab.backends)
         assert not stream.stop().failed
+    assert tandem.state()["plan_generation"] == plan
     tandem.check_alive()
+
+
+def test_all_that_a_reload_changes_takes_effect_at_once(lab, config, tandem):
+    """A VIP moves to another pool of other backends: who asks meanwhile gets one or the other."""
+    plan = tandem.state()["plan_generation"]
+    first, second, third = lab.backends
+    config = dataclasses.replace(config, services={
+        "web": Service(VIP6, [first.ipv6]), "other": Service(VIP4, [second.ipv4, third.ipv4])})
+    since = tandem.reload(config)
+    tandem.control.wait_for_log(re.compile(r"reload: .* applied"), since)
+    wait_until(lambda: tandem.state()["plan_generation"] > plan, "the new plan")
+    tandem.wait_serving(VIP4, [second, third])
+    tandem.wait_serving(VIP6, [first])
 
 
 def test_check_tells_good_files_from_bad_ones_and_reports_every_error(lab, config):

@@ -41,6 +41,8 @@ class Config:
     directory: pathlib.Path
     services: dict = field(default_factory=dict)  # name -> Service
     device: str = "af_packet:eth0"
+    workers: int = 1
+    poll: str = "relaxed"  # here compilers and clients have the workers' CPUs, too
     addresses: list = field(default_factory=list)  # of the port, where the kernel knows of none
     gateways: list = field(default_factory=list)
     interval_ms: int = 200
@@ -50,6 +52,7 @@ class Config:
     # How long a worker may stand still where there are groups to claim. The default is for a worker
     # with a CPU of its own: here compilers and clients have it, too.
     stall_limit_ms: int = 2000
+    check: str = "http"
     established_s: int = 900  # how long a silent flow is remembered, and a transition lasts
     flows_per_worker: int = 100_000
     groups: list = field(default_factory=list)  # of dicts, key -> TOML value
@@ -64,6 +67,8 @@ class Config:
         return "\n".join([
             "[dataplane]",
             f'socket = "{self.directory}/dataplane.sock"',
+            f"workers = {self.workers}",
+            f'poll = "{self.poll}"',
             *([f'stall_limit = "{self.stall_limit_ms}ms"'] if self.groups else []),
             "",
             "[flows]",
@@ -83,8 +88,8 @@ class Config:
               if self.pair else ()),
             "",
             "[check.web]",
-            'type = "http"',
-            'path = "/healthz"',
+            f'type = "{self.check}"',
+            *(['path = "/healthz"'] if self.check == "http" else []),
             f'interval = "{self.interval_ms}ms"',
             f'timeout = "{self.timeout_ms}ms"',
             f"rise = {self.rise}",
@@ -168,17 +173,17 @@ class Tandem:
             assert process.running, (f"{process.name} ended with {process.popen.returncode}\n"
                                      f"{process.tail()}")
 
-    def counters(self):
-        """What the workers counted, by name."""
-        return self.telemetry("/tandem/counters")
+    def counters(self, worker=None):
+        """What the workers counted, or one of them, by name."""
+        return self.telemetry("/tandem/counters" + ("" if worker is None else f",{worker}"))
 
     def state(self):
         """Generations, workers, ports."""
         return self.telemetry("/tandem/state")
 
-    def flows(self):
-        """Flows remembered by state, and what became of look-ups."""
-        return self.telemetry("/tandem/flows")
+    def flows(self, worker=None):
+        """Flows remembered by state, and what became of look-ups; of all workers, or of one."""
+        return self.telemetry("/tandem/flows" + ("" if worker is None else f",{worker}"))
 
     def telemetry(self, question):
         """The answer of DPDK's telemetry socket."""

@@ -28,19 +28,22 @@ tables::Domain domain_of(std::size_t group) {
 }
 
 Dataplane::Dataplane(const Shape& shape, std::size_t number, std::uint64_t life, Workers& memory,
-                     LiveTables& live, std::shared_ptr<const Plan> plan, Instant now)
+                     LiveTables& live, std::shared_ptr<const Plan> plan,
+                     tables::PeerFlows& peer_flows, Instant now)
     : shape_(&shape),
       number_(number),
       live_(&live),
       memory_(&memory),
       slot_hash_(plan->content.head.hash_key),
       plan_(std::move(plan)),
-      peer_flows_(shape.peer_flows),
+      peer_flows_(&peer_flows),
       rules_{.udp_idle = shape.idle_s(/*is_udp=*/true)},
       channel_(life),
       suspicion_({.interval = kHeartbeat, .bound = kDeadAfter, .phi_max = 0}),
       gate_(shape.sync_timeout) {
     clock_ = coarse(now);
+    peer_flows_->walk_all(
+        [](tables::FlowIdentity, const tables::PeerFlows::Flow&) { return false; });
     // Merger's constructor: what an earlier process had.
     for (const LiveTables::Pool& pool : live.pools) {
         tables::SlotTables::Table& table = slots_.restore(pool.id);
@@ -66,7 +69,7 @@ Dataplane::Dataplane(const Shape& shape, std::size_t number, std::uint64_t life,
                                                      .remembering = shape.remembering,
                                                      .epoch = epoch,
                                                      .use_cells = kUseCells},
-                         slots_, peer_flows_, all_of(journals_), last_use);
+                         slots_, *peer_flows_, all_of(journals_), last_use);
     for (std::size_t group = 0; group < shape.groups; ++group) {
         routers_.push_back({.vrrp = pair::Vrrp(vrrp_settings(group))});
         routers_[group].vrrp.allow_preemption(false);
@@ -314,7 +317,7 @@ std::optional<Dataplane::Place> Dataplane::place_of(const FlowSeen& flow) const 
                           .earlier = pool->earlier,
                           .identity = tables::flow_identity(slot_hash, pool->id.domain),
                           .void_before = pool->void_before,
-                          .peers = &peer_flows_,
+                          .peers = peer_flows_,
                           .pool = static_cast<std::uint16_t>(flow.pool)}};
 }
 
@@ -368,7 +371,7 @@ std::string Dataplane::describe(const FlowSeen& flow) const {
         const std::size_t id = backend < live_->plan->ids.size() ? live_->plan->ids[backend] : 99;
         return fmt::format("{}(id {})", backend, id);
     };
-    const auto known = peer_flows_.find(at.identity);
+    const auto known = peer_flows_->find(at.identity);
     const auto state = (*memory_)[worker_of(flow)].state_of(at.identity);
     return fmt::format(
         "second {}: slot {}: owner {}, steady {}, changed {}, void before {}{}; of the peer's: {}; "
@@ -383,7 +386,8 @@ std::string Dataplane::describe(const FlowSeen& flow) const {
 std::uint64_t Dataplane::crowded() const {
     std::uint64_t sum = 0;
     for (const WorkerMemory& worker : *memory_) {
-        sum += worker.statistics.evicted + worker.statistics.refused_full;
+        sum += worker.statistics.evicted_full + worker.statistics.evicted_budget +
+               worker.statistics.refused_full;
     }
     return sum;
 }

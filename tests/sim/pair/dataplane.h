@@ -63,7 +63,8 @@ inline tables::FlowIdentity identity_of(const KeyedHash& slot_hash, const FlowSe
 class Dataplane {
   public:
     Dataplane(const Shape& shape, std::size_t number, std::uint64_t life, Workers& memory,
-              LiveTables& live, std::shared_ptr<const Plan> plan, Instant now);
+              LiveTables& live, std::shared_ptr<const Plan> plan, tables::PeerFlows& peer_flows,
+              Instant now);
 
     // What arrives waits for the next step.
     void on_advert(std::size_t group, const pair::Advert& advert) {
@@ -128,7 +129,7 @@ class Dataplane {
     [[nodiscard]] const tables::SlotTables& slots() const { return slots_; }
     /// Grows whenever slots, or what is followed of them, become others.
     [[nodiscard]] std::uint64_t slots_revision() const;
-    [[nodiscard]] const tables::PeerFlows& peer_flows() const { return peer_flows_; }
+    [[nodiscard]] const tables::PeerFlows& peer_flows() const { return *peer_flows_; }
     [[nodiscard]] const LiveTables& live() const { return *live_; }
     /// Journals are empty: all that workers have said has been passed on.
     [[nodiscard]] bool has_heard_workers() const;
@@ -208,7 +209,7 @@ class Dataplane {
     std::vector<std::shared_ptr<const plan::Owners>> merged_owners_;
 
     tables::SlotTables slots_;
-    tables::PeerFlows peer_flows_;
+    tables::PeerFlows* peer_flows_;
     std::deque<tables::FlowJournal> journals_;
     std::optional<pair::Replication> replication_;
     std::deque<Worker> workers_;

@@ -46,8 +46,10 @@ void print(const Counts& counts) {
         "{} deaths, {} takeovers, {} of them with something to go on with, {} flows went on; {} "
         "preemptions\n",
         counts.deaths, counts.takeovers, counts.adoptions, counts.kept, counts.preemptions);
-    fmt::print("{} tellings, {} moments at which all was told, {} slots compared\n",
-               counts.tellings, counts.commits, counts.slots_compared);
+    fmt::print(
+        "{} tellings, {} after an overflow; {} moments at which all was told, {} slots "
+        "compared\n",
+        counts.tellings, counts.overflows, counts.commits, counts.slots_compared);
     fmt::print("moved and excused:");
     for (std::size_t i = 1; i < kExcuses; ++i) {
         fmt::print(" {} {}", counts.excused[i], kExcuseNames[i]);

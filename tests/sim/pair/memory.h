@@ -18,6 +18,7 @@ namespace tandem::sim {
 
 inline constexpr std::size_t kWorkersMax = 2;
 inline constexpr std::size_t kUseCells = 512;
+inline constexpr std::size_t kPeerFlows = 256;
 
 /// Arrays by backend are as long as an index reaches; schedules use their first few entries and
 /// share them, one after the other.

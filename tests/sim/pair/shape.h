@@ -75,7 +75,6 @@ struct Shape {
     CoarseTime remembering = 0;
     pair::StreamLimits stream{};
     std::size_t journal_changes = 0;
-    std::size_t peer_flows = 0;
     Setting setting;
     std::array<CoarseTime, kInstances> clock_begins{};  ///< machines count seconds apart
 

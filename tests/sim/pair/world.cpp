@@ -74,7 +74,7 @@ bool World::run() {
         }
     }
     for (const Machine& machine : machines_) {
-        if (machine.dataplane) counts_->tellings += machine.dataplane->replication().tellings();
+        if (machine.dataplane) count_tellings(*machine.dataplane);
     }
     return !is_broken();
 }
@@ -167,7 +167,8 @@ void World::boot(std::size_t i) {
     Machine& machine = machines_[i];
     machine.memory.clear();
     for (std::size_t worker = 0; worker < shape_.workers; ++worker) {
-        machine.memory.emplace_back(shape_.buckets, random_.next(), (*workspace_)[i][worker]);
+        machine.memory.emplace_back(shape_.buckets, random_.next(),
+                                    workspace_->per_backend[i][worker]);
     }
     machine.live = {};
     const Setting setting = machine.control ? machine.control->setting() : wanted_;
@@ -191,10 +192,15 @@ void World::start(std::size_t i) {
         }
     }
     machine.dataplane.emplace(shape_, i, ++lives_, machine.memory, machine.live, machine.plan,
-                              now_);
+                              workspace_->peer_flows[i], now_);
     promises_->workers_go_on(i);
     promises_->go_on(i, now_);
     at(draw(random_, Duration{}, shape_.tick), Kind::kStep, i, machine.outages);
+}
+
+void World::count_tellings(const Dataplane& dataplane) {
+    counts_->tellings += dataplane.replication().tellings();
+    counts_->overflows += dataplane.replication().overflows();
 }
 
 void World::kill(std::size_t i, bool all) {
@@ -202,7 +208,7 @@ void World::kill(std::size_t i, bool all) {
     if (!machine.dataplane) return;
     trace("{} {}", i, all ? "dies with its machine" : "dies");
     ++counts_->deaths;
-    counts_->tellings += machine.dataplane->replication().tellings();
+    count_tellings(*machine.dataplane);
     judge_->died(i, dataplanes(), all);
     machine.dataplane.reset();
     machine.nic.clear();

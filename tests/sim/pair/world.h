@@ -19,7 +19,12 @@
 namespace tandem::sim {
 
 /// What schedules use one after the other.
-using Workspace = std::array<std::array<PerBackendArrays, kWorkersMax>, kInstances>;
+/// What is large, or slow to map: schedules use it one after the other.
+struct Workspace {
+    std::array<std::array<PerBackendArrays, kWorkersMax>, kInstances> per_backend;
+    std::array<tables::PeerFlows, kInstances> peer_flows{tables::PeerFlows(kPeerFlows),
+                                                         tables::PeerFlows(kPeerFlows)};
+};
 
 class World {
   public:
@@ -99,6 +104,7 @@ class World {
     void carry(std::size_t i);
     void note_changes(std::size_t i);
     void note_commits(std::size_t i);
+    void count_tellings(const Dataplane& dataplane);
     void look(std::size_t i);
     void publish(std::size_t i);
     void want_publish(std::size_t i);

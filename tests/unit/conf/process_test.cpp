@@ -108,7 +108,7 @@ TEST(DataplaneSection, ASocketIsAnAbsolutePathThatFits) {
 
 TEST(DataplaneSection, WordsAreExact) {
     EXPECT_EQ(errors_of_dataplane("poll = \"bussy\""),
-              Strings{R"(5:8 dataplane.poll must be "adaptive" or "busy", not "bussy" )"
+              Strings{R"(5:8 dataplane.poll must be "adaptive", "relaxed" or "busy", not "bussy" )"
                       "(did you mean 'busy'?)"});
     EXPECT_EQ(errors_of_dataplane("memory = 1"),
               Strings{R"(5:10 dataplane.memory must be "auto", "huge" or "normal", not 1)"});

@@ -318,6 +318,52 @@ TEST(Parse, RefusesAUdpLengthThatCannotBe) {
     EXPECT_EQ(kind_of(ipv4(udp({1, 2, 3}, 9), {.protocol = 17})), kFlow);
 }
 
+/// What a QUIC packet begins with (RFC 8999 section 5.1), and a few bytes more.
+Bytes quic(std::uint8_t first, std::uint32_t version) {
+    return Bytes{first} + be16(version >> 16U) + be16(version & 0xffffU) + Bytes(20, 0x5a);
+}
+bool opens_quic(const Bytes& datagram) {
+    const bool over_ipv4 = parsed(ipv4(udp(datagram), {.protocol = 17})).is_quic_initial;
+    EXPECT_EQ(parsed(ipv6(udp(datagram), {.next_header = 17})).is_quic_initial, over_ipv4);
+    return over_ipv4;
+}
+
+// RFC 9000 section 17.2, RFC 9369 section 3.2: the same types have other numbers in version 2.
+TEST(Parse, KnowsWhatOpensAQuicConnection) {
+    constexpr std::uint32_t kVersion1 = 1;
+    constexpr std::uint32_t kVersion2 = 0x6b3343cf;
+    for (unsigned low = 0; low < 16; ++low) {
+        const auto byte = [low](unsigned high) { return static_cast<std::uint8_t>(high | low); };
+        EXPECT_TRUE(opens_quic(quic(byte(0xc0), kVersion1))) << low;
+        EXPECT_TRUE(opens_quic(quic(byte(0xd0), kVersion2))) << low;
+        for (const unsigned other : {0xd0U, 0xe0U, 0xf0U}) {
+            EXPECT_FALSE(opens_quic(quic(byte(other), kVersion1))) << "0-RTT, handshake or retry";
+        }
+        for (const unsigned other : {0xc0U, 0xe0U, 0xf0U}) {
+            EXPECT_FALSE(opens_quic(quic(byte(other), kVersion2))) << "retry, 0-RTT or handshake";
+        }
+        for (const unsigned header : {0x00U, 0x40U, 0x50U, 0x80U, 0x90U}) {
+            EXPECT_FALSE(opens_quic(quic(byte(header), kVersion1))) << "short, or not fixed";
+            EXPECT_FALSE(opens_quic(quic(byte(header), kVersion2))) << "short, or not fixed";
+        }
+    }
+    for (const std::uint32_t version : {0U, 2U, 0x0100'0000U, 0xff00'001dU}) {
+        EXPECT_FALSE(opens_quic(quic(0xc0, version))) << version;
+        EXPECT_FALSE(opens_quic(quic(0xd0, version))) << version;
+    }
+}
+
+TEST(Parse, TakesNoQuicVersionFromBehindTheDatagram) {
+    const Bytes initial = quic(0xc0, 1);
+    for (std::size_t size = 0; size < 5; ++size) {
+        const Bytes cut(initial.begin(), initial.begin() + static_cast<std::ptrdiff_t>(size));
+        EXPECT_FALSE(opens_quic(cut)) << size;
+        EXPECT_FALSE(parsed(ipv4(udp(initial, 8 + size), {.protocol = 17})).is_quic_initial)
+            << "what follows the UDP length is padding";
+    }
+    EXPECT_TRUE(opens_quic(Bytes(initial.begin(), initial.begin() + 5)));
+}
+
 // RFC 4861 section 7.1.1.
 TEST(Parse, RefusesASolicitationThatMayComeFromAnotherLink) {
     const Bytes message = icmpv6(solicitation_message());

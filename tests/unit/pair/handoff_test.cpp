@@ -201,6 +201,45 @@ TEST_F(HandoffTest, ADrillComesBackAndNobodyWasMissed) {
     EXPECT_TRUE(is_here());
 }
 
+TEST_F(HandoffTest, ADrillInWhichSomebodyWasMissedSaysForHowLong) {
+    two_.asks_arrive = false;
+    there_.routers.set_workers_run(false, two_.now);
+    ASSERT_EQ(two_.begin(here_, Handoff::Kind::kDrill), std::nullopt);
+    two_.run(milliseconds(50));
+    ASSERT_TRUE(is_here()) << "the peer is told, and does not take over";
+    here_.routers.set_workers_run(false, two_.now);
+    two_.run(milliseconds(30));
+    there_.routers.set_workers_run(true, two_.now);
+    while (!is_there() && two_.now < Instant{std::chrono::hours(2)}) two_.tick();
+    here_.routers.set_workers_run(true, two_.now);
+    two_.asks_arrive = true;
+    const auto result = done(here_, seconds(5));
+    ASSERT_TRUE(result && result->is_done) << result->said;
+    EXPECT_GE(two_.longest_silence, milliseconds(30));
+    ASSERT_TRUE(result->gap);
+    EXPECT_GE(*result->gap, two_.longest_silence);
+    EXPECT_LE(*result->gap, two_.longest_silence + milliseconds(3));
+}
+
+TEST_F(HandoffTest, ADrillSaysAlsoForHowLongNobodyAnsweredOnTheWayBack) {
+    ASSERT_EQ(two_.begin(here_, Handoff::Kind::kDrill), std::nullopt);
+    here_.routers.allow_preemption(false);
+    two_.run(milliseconds(150));
+    ASSERT_TRUE(is_there());
+    two_.asks_arrive = false;
+    two_.run(milliseconds(300));
+    const auto ask = here_.handoff.next_ask(two_.now + milliseconds(1));
+    ASSERT_TRUE(ask);
+    here_.handoff.on_answer({ask->id, Outcome::kNotActive});
+    two_.run(milliseconds(30));
+    here_.routers.allow_preemption(true);
+    const auto result = done(here_, seconds(5));
+    ASSERT_TRUE(result && result->is_done) << result->said;
+    ASSERT_TRUE(result->gap);
+    EXPECT_GE(*result->gap, milliseconds(29));
+    EXPECT_LE(*result->gap, milliseconds(70)) << "then it takes over as if nobody had it";
+}
+
 // RFC 9568 section 6.1: three intervals and the skew of priority 100.
 TEST_F(HandoffTest, AHardDrillMeasuresHowLongNobodyWouldHaveAnswered) {
     ASSERT_EQ(two_.begin(here_, Handoff::Kind::kHardDrill), std::nullopt);
@@ -277,8 +316,8 @@ TEST_F(HandoffTest, AnswersToWhatWasNeverAskedAreIgnored) {
     ASSERT_EQ(two_.begin(here_, Handoff::Kind::kAway), std::nullopt);
     two_.run(milliseconds(100));
     for (const std::uint32_t id : {0U, 4711U}) {
-        here_.handoff.on_answer({id, Outcome::kUnfit}, two_.now);
-        here_.handoff.on_answer({id, Outcome::kActive}, two_.now);
+        here_.handoff.on_answer({id, Outcome::kUnfit});
+        here_.handoff.on_answer({id, Outcome::kActive});
     }
     two_.tick();
     EXPECT_TRUE(here_.handoff.is_under_way());

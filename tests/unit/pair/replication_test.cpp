@@ -205,6 +205,7 @@ TEST_F(ReplicationTest, AJournalThatOverflowsIsAskedForAllAnew) {
     ASSERT_TRUE(a_.journal.has_overflowed());
     two_.run(300);
     EXPECT_EQ(a_.replication.tellings(), 2U);
+    EXPECT_EQ(a_.replication.overflows(), 1U);
     EXPECT_TRUE(b_.replication.is_caught_up());
     EXPECT_EQ(b_.peers_flow(1), 4U);
     EXPECT_EQ(b_.peers_flow(2), 3U);
@@ -220,6 +221,7 @@ TEST_F(ReplicationTest, AStreamThatBreaksBeginsAnewAndNothingIsMissing) {
     two.run(20, [] { return true; });
     two.run(200);
     EXPECT_GT(two.a.replication.tellings(), 1U);
+    EXPECT_GT(two.a.replication.overflows(), 0U);
     // More than fits at once is told all the same once it is one telling's.
     EXPECT_TRUE(two.b.replication.is_caught_up());
     for (std::uint64_t flow = 0; flow < 1000; ++flow) ASSERT_EQ(two.b.peers_flow(flow), 2U);

@@ -139,7 +139,7 @@ class TwoWithGroups {
     void converse(GroupSide& from, GroupSide& to) {
         const std::optional<Ask> ask = from.handoff.next_ask(now);
         if (ask && asks_arrive) {
-            from.handoff.on_answer(to.handoff.on_ask(*ask, peer_of(to), now), now);
+            from.handoff.on_answer(to.handoff.on_ask(*ask, peer_of(to), now));
         }
     }
     void carry_records(Side& from, Side& to) const {

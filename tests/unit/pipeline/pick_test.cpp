@@ -195,6 +195,14 @@ class PickInTransition : public Pick {
         pick(live_, tracker_, burst_);
         return burst_.packets()[0].backend;
     }
+    BackendIndex send_datagram(FlowKey flow, bool is_quic_initial) {
+        flow.protocol = protocol::kUdp;
+        burst_.reset(0);
+        add(flow);
+        burst_.packets()[0].parsed.is_quic_initial = is_quic_initial;
+        pick(live_, tracker_, burst_);
+        return burst_.packets()[0].backend;
+    }
     CoarseTime last_use() { return memory_.slot_use(0).last(live_.pools()[0].id, 0); }
 
     tables::PlanContent plan_;
@@ -212,6 +220,27 @@ TEST_F(PickInTransition, OldFlowsStayNewOnesFollowTheSlotAndBothAreRemembered) {
     EXPECT_EQ(memory_.statistics(0).lookups, 4U);
     EXPECT_EQ(memory_.statistics(0).missed, 3U);
     EXPECT_EQ(last_use(), both_.now);
+}
+
+TEST_F(PickInTransition, AQuicConnectionThatOpensFollowsTheSlotAndAnyOtherDatagramTheOldOwner) {
+    const FlowKey new_flow = random_flow();
+    EXPECT_EQ(send_datagram(new_flow, true), 2);
+    EXPECT_EQ(send_datagram(new_flow, false), 2) << "its flow is remembered";
+    EXPECT_EQ(send_datagram(random_flow(), false), 1);
+}
+
+TEST_F(PickInTransition, OnlyTheFirstOfAFlowsPacketsInASecondIsNoted) {
+    const FlowKey flow = random_flow();
+    EXPECT_EQ(send(flow, tcp::kAck), 1);
+    EXPECT_EQ(send(flow, tcp::kAck), 1);
+    EXPECT_EQ(memory_.statistics(0).refreshed, 1U) << "it is established now";
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(send(flow, tcp::kAck), 1);
+    EXPECT_EQ(memory_.statistics(0).refreshed, 1U);
+    ++tracker_.now;
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(send(flow, tcp::kAck), 1);
+    EXPECT_EQ(memory_.statistics(0).refreshed, 2U);
+    EXPECT_EQ(memory_.statistics(0).lookups, 12U);
+    EXPECT_EQ(last_use(), both_.now + 1);
 }
 
 TEST_F(PickInTransition, PacketsOfOneFlowInOneBurstGoOneWay) {

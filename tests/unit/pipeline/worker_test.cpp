@@ -49,10 +49,11 @@ class WorkerTest : public PacketTest {
         run_until([&] { return counters().received == goal; });
     }
     template <class Condition>
-    void run_until(Condition condition) {
+    void run_until(Condition condition, long sleep_max_ns = 50'000) {
         std::atomic<bool> stop = false;
-        Worker worker({.queue = {0}, .is_adaptive = true, .tx_patience_cycles = 0, .timeouts = {}},
-                      ports_, both_.live_region(), memory_);
+        Worker worker(
+            {.queue = {0}, .sleep_max_ns = sleep_max_ns, .tx_patience_cycles = 0, .timeouts = {}},
+            ports_, both_.live_region(), memory_);
         std::jthread thread([&] { worker.run(stop); });
         const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
         while (!condition() && std::chrono::steady_clock::now() < limit) {
@@ -235,6 +236,14 @@ TEST_F(WorkerTest, OfWhatTheMainCoreSaysNothingGoesOutThatHasWaitedForTooLong) {
     EXPECT_EQ(sent.size(), 20U);
     for (const rte_mbuf* mbuf : sent) EXPECT_EQ(bytes_of(mbuf), test::arp(2));
     free(sent);
+}
+
+TEST_F(WorkerTest, WithoutPacketsItSleepsLongerAndLongerUpToItsLimit) {
+    constexpr std::uint64_t kUntilItSleepsSoLong = 256 + 18;  // pauses, then 1 us, half more each
+    constexpr std::uint64_t kSleeps = 50;
+    const auto start = std::chrono::steady_clock::now();
+    run_until([&] { return counters().loops > kUntilItSleepsSoLong + kSleeps; }, 1'000'000);
+    EXPECT_GE(std::chrono::steady_clock::now() - start, kSleeps * std::chrono::milliseconds(1));
 }
 
 TEST_F(WorkerTest, WhatAFullPortDoesNotTakeFromTheKernelIsFreed) {

@@ -104,7 +104,7 @@ TEST(FlowTable, CountsFlowsByStateAndBackendThroughAllThatBecomesOfThem) {
     }
     for (BackendIndex i = 1; i <= 5; ++i) EXPECT_EQ(flows->flows_of(i), backends[i]) << i;
     EXPECT_GT(flows.statistics().relocated, 0U);
-    EXPECT_GT(flows.statistics().evicted, 0U);
+    EXPECT_GT(flows.statistics().evicted_full, 0U);
 }
 
 // Tables are made for fewer: see flow_memory.cpp.
@@ -133,7 +133,7 @@ TEST(FlowTable, AnEstablishedFlowIsNeverEvicted) {
         }
     }
     for (const std::uint64_t hash : established) ASSERT_TRUE(flows->find(hash, now()));
-    EXPECT_GT(flows.statistics().evicted, 100'000U);
+    EXPECT_GT(flows.statistics().evicted_full, 100'000U);
 }
 
 TEST(FlowTable, RoomIsMadeByTheFlowOnProbationThatWasSilentLongest) {
@@ -185,7 +185,7 @@ TEST(FlowTable, APoolThatHasUsedUpItsShareTakesRoomFromItselfOnly) {
     }
     EXPECT_EQ(flows->flows_of(1), places / 4);
     for (const std::uint64_t hash : of_other) ASSERT_TRUE(flows->find(hash, kStart));
-    EXPECT_GT(flows.statistics().evicted + flows.statistics().refused_budget, 90'000U);
+    EXPECT_GT(flows.statistics().evicted_budget + flows.statistics().refused_budget, 90'000U);
 }
 
 TEST(FlowTable, CountsThePoolsAnewWhenTheyChange) {

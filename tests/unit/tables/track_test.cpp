@@ -48,6 +48,7 @@ class Track : public testing::Test {
     std::uint64_t slot_hash_ = 0;
     std::vector<EarlierOwner> earlier_;
     CoarseTime now_ = kNow;
+    unsigned times_repeated_ = 0;
 };
 
 TEST_F(Track, ARememberedFlowGoesToItsBackendWhateverThePacketAndTheSlot) {
@@ -206,6 +207,48 @@ TEST_F(Track, ABackendThatIsNotThereServesNothing) {
     EXPECT_EQ(send(kAck), kNew);
     remember(98);
     EXPECT_EQ(send(kAck, 5), kNew);
+}
+
+TEST_F(Track, ARepeatedPacketGoesWhereItWouldGoAndNothingElseIsRepeated) {
+    const auto after_first = [&](FlowState first, BackendIndex backend, CoarseTime seconds,
+                                 const FlowSignal& signal) {
+        TableForTest flows{64};
+        ASSERT_TRUE(flows->insert(kTracked, backend, first, kNow));
+        const FlowSought sought{kTracked, flows->glimpse(kTracked)};
+        const BackendIndex said = repeated(sought, signal, 0, backends_, kNow + seconds);
+        const Tracked tracked = track(*flows, sought, {slot_, &changed_at_, slot_hash_, earlier_},
+                                      signal, backends_, {.udp_idle = 30}, kNow + seconds);
+        const bool is_repeated = tracked.is_repeated && may_serve(backend, 0, backends_);
+        EXPECT_EQ(said, is_repeated ? backend : kNoBackend);
+        if (said != kNoBackend) {
+            EXPECT_TRUE(tracked.is_remembered);
+            EXPECT_EQ(flows->find(kTracked, kNow).state(), first);
+            ++times_repeated_;
+        }
+    };
+    backends_[kOld].serves_flows = 0;
+    backends_[kNew].pool = 1;
+    for (std::uint8_t state = 0; state < kFlowStateCount; ++state) {
+        for (const BackendIndex backend : {kOther, kOld, kNew, BackendIndex{40}}) {
+            for (const CoarseTime seconds : {0U, 1U, 10'000U}) {
+                for (const FlowSignal& signal :
+                     {kSyn, kAck, kData, kFin, kDatagram, kQuicInitial}) {
+                    after_first(static_cast<FlowState>(state), backend, seconds, signal);
+                }
+            }
+        }
+    }
+    EXPECT_EQ(times_repeated_, 11U) << "in the same second, and the state stays";
+}
+
+TEST_F(Track, WhereAnotherFlowHasTakenThePlaceNothingIsRepeated) {
+    const FlowSought sought{kTracked, {}};
+    EXPECT_EQ(repeated(sought, kAck, 0, backends_, kNow), kNoBackend);
+    remember(kOther);
+    const FlowTable::Place place = flows_->glimpse(kTracked);
+    EXPECT_EQ(repeated({kTracked, place}, kAck, 0, backends_, kNow), kOther);
+    place.bucket->tags[place.index] += 1;
+    EXPECT_EQ(repeated({kTracked, place}, kAck, 0, backends_, kNow), kNoBackend);
 }
 
 }  // namespace
