@@ -63,10 +63,11 @@ def adverts(instance):
 
 def say_nonsense(lab):
     """As a router of version 2 would, with none of the addresses that it has."""
-    frame = ("from scapy.all import Ether, IP, Raw, sendp; "
-             "sendp(Ether(dst='01:00:5e:00:00:12') / IP(dst='224.0.0.18', ttl=255, proto=112) "
-             "/ Raw(bytes.fromhex('2133640000000000')), iface='eth0', verbose=False)")
-    lab.client.run(client.PYTHON, "-c", frame)
+    frame = (f"Ether(src='{lab.client.mac()}', dst='01:00:5e:00:00:12') "
+             f"/ IP(src='{lab.client.ipv4}', dst='224.0.0.18', ttl=255, proto=112) "
+             "/ Raw(bytes.fromhex('2133640000000000'))")
+    lab.client.run(client.PYTHON, "-c", "from scapy.all import Ether, IP, Raw, sendp; "
+                   f"sendp({frame}, iface='eth0', verbose=False)")
 
 
 def wait_answers(lab):

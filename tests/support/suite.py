@@ -140,11 +140,11 @@ def sim(directory, output):
     return counts
 
 
-def pytest(part, directory, output):
+def pytest(part, directory, output, *options):
     with tempfile.TemporaryDirectory() as scratch:
         junit = pathlib.Path(scratch) / "junit.xml"
         code = run(PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}",
-                   str(ROOT / "tests" / part), output=output,
+                   *options, str(ROOT / "tests" / part), output=output,
                    env={**os.environ, "TANDEM_BUILD": str(directory)})
         return counts_of(junit, code)
 
@@ -155,8 +155,8 @@ def packet(directory, output):
 
 
 def net(directory, output):
-    """Real servers and clients in network namespaces."""
-    return pytest("net", directory, output)
+    """Real servers and clients in network namespaces: two labs at a time, for they mostly wait."""
+    return pytest("net", directory, output, "-n2", "--dist=loadfile")
 
 
 def lint(directory, output):
