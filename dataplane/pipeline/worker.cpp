@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <ctime>
-
 #include <sys/prctl.h>
 
 #include <rte_cycles.h>
