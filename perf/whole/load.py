@@ -77,8 +77,7 @@ class Wire(Lab):
 
     def _build(self):
         self.directory.mkdir(mode=0o755)
-        for node in (self.client, self.lb):
-            self._add_namespace(node)
+        self._add_namespaces(self.client, self.lb)
         self.client.ip(f"link add eth0 type veth peer name eth0 netns {self.lb.namespace}",
                        "link set eth0 up")
         self.lb.ip("link set eth0 up")

@@ -1,4 +1,5 @@
 """Real requests over every kind of device that a lab can have, and over several workers of one."""
+import os
 import re
 
 import client
@@ -32,6 +33,7 @@ def test_requests_over_a_netdev_on_which_nothing_is_left(lab, config, driver):
     with Tandem(lab, config) as tandem:
         check_requests(tandem, lab)
         assert programs_at(lab, "eth0")
+        assert os.getpriority(os.PRIO_PROCESS, tandem.dataplane.popen.pid) == -10
     assert not programs_at(lab, "eth0")
 
 

@@ -30,6 +30,12 @@ def requests(lab, host, count, **options):
     return Results(map(json.loads, lab.client.run(*_argv(host, count=count, **options)).splitlines()))
 
 
+def until_served(lab, host, names, **options):
+    """A process that ends when every one of these backends, and no other, answers."""
+    argv = _argv(host, until=",".join(sorted(names)), **options)
+    return lab.client.start(f"until{len(lab.processes)}", *argv)
+
+
 def curl(lab, url, *options, seconds=10):
     """The body curl gets, or None when it fails."""
     done = subprocess.run(lab.client.argv("curl", "-sSgf", "--max-time", str(seconds), *options, url),

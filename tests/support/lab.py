@@ -125,6 +125,15 @@ class Node:
         self.lab.processes.append(process)
         return process
 
+    def shell(self, *lines):
+        """Runs lines of a shell here, one after the other, until one fails. Consecutive lines of `ip`
+        are one process: to start one is most of what it costs."""
+        script = []
+        for is_ip, group in itertools.groupby(lines, lambda line: line.startswith("ip ")):
+            words = "\n".join(line.removeprefix("ip ") for line in group)
+            script.append(f"ip -batch - <<'END'\n{words}\nEND" if is_ip else words)
+        self.run("sh", "-e", input="\n".join(script))
+
     def mac(self):
         return self.run("cat", "/sys/class/net/eth0/address").strip()
 
@@ -168,40 +177,45 @@ class Lab:
 
     def _build(self):
         self.directory.mkdir(mode=0o755)
-        self._add_namespace(self.switch)
-        self.switch.ip("link add br0 type bridge mcast_snooping 0", "link set br0 up")
-        for node in [self.client, *self.balancers, *self.backends]:
-            self._add_namespace(node)
-            self._connect(node)
         decap = self.directory / "decap.o"
         decap.write_bytes(decap_program())
-        for node in self.backends:
-            self._make_backend(node, decap)
+        nodes = [self.client, *self.balancers, *self.backends]
+        self._add_namespaces(self.switch, *nodes)
+        # The switch's ends first: an end that is up before the other is has no carrier for a while.
+        self.switch.shell(
+            "ip link add br0 type bridge mcast_snooping 0", "ip link set br0 up",
+            *(f"ip link add {node.name} type veth peer name eth0 netns {node.namespace}"
+              for node in nodes),
+            *(self._without_offloads(node.name) for node in nodes),
+            *(f"ip link set {node.name} master br0 up" for node in nodes))
+        for node in nodes:
+            self._connect(node, *(self._as_backend(decap) if node in self.backends else ()))
 
     @staticmethod
-    def _add_namespace(node):
-        command("ip", "netns", "add", node.namespace)
-        node.run("sysctl", "-q", "-w", "net.ipv6.conf.all.accept_dad=0",
-                 "net.ipv6.conf.default.accept_dad=0", "net.ipv4.conf.all.rp_filter=0",
-                 "net.ipv4.conf.default.rp_filter=0")
-        node.ip("link set lo up")
+    def _add_namespaces(*nodes):
+        command("ip", "-batch", "-", input="\n".join(f"netns add {n.namespace}" for n in nodes))
+        for node in nodes:
+            node.shell("sysctl -q -w net.ipv6.conf.all.accept_dad=0 "
+                       "net.ipv6.conf.default.accept_dad=0 net.ipv4.conf.all.rp_filter=0 "
+                       "net.ipv4.conf.default.rp_filter=0",
+                       "ip link set lo up")
 
-    def _connect(self, node):
-        node.ip(f"link add eth0 type veth peer name {node.name} netns {self.switch.namespace}")
-        # Without this veth hands over unfinished checksums and frames larger than the MTU.
-        for owner, interface in ((node, "eth0"), (self.switch, node.name)):
-            owner.run("ethtool", "-K", interface, "tx", "off", "tso", "off", "gso", "off",
-                      "gro", "off")
-        self.switch.ip(f"link set {node.name} master br0 up")
-        node.ip(f"addr add {node.ipv4}/24 dev eth0", f"addr add {node.ipv6}/64 dev eth0 nodad",
-                "link set eth0 up")
+    @staticmethod
+    def _without_offloads(interface):
+        """Else veth hands over unfinished checksums and frames larger than the MTU."""
+        return f"ethtool -K {interface} tx off tso off gso off gro off"
 
-    def _make_backend(self, node, decap):
+    def _connect(self, node, *further):
+        node.shell(self._without_offloads("eth0"),
+                   f"ip addr add {node.ipv4}/24 dev eth0",
+                   f"ip addr add {node.ipv6}/64 dev eth0 nodad",
+                   "ip link set eth0 up", *further)
+
+    def _as_backend(self, decap):
         # arp_ignore 1: no answer on eth0 for addresses of lo; IPv6 never gives one.
-        node.run("sysctl", "-q", "-w", "net.ipv4.conf.all.arp_ignore=1",
-                 "net.ipv4.conf.all.arp_announce=2")
-        node.ip(*(f"addr add {vip}/{128 if ':' in vip else 32} dev lo" for vip in self.vips),
-                f"link set eth0 xdp obj {decap} sec xdp")
+        return ("sysctl -q -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2",
+                *(f"ip addr add {vip}/{128 if ':' in vip else 32} dev lo" for vip in self.vips),
+                f"ip link set eth0 xdp obj {decap} sec xdp")
 
     def close(self):
         """Ends every process of the lab and removes all of it. Harmless when called again."""

@@ -3,6 +3,8 @@
 Either --count requests as fast as --concurrency allows, or --rate a second until SIGTERM.
 Prints one JSON line per request, as it ends: {"start": s, "end": s, "backend": NAME} or
 {"start": s, "end": s, "error": TEXT}; times are CLOCK_MONOTONIC, the same for every process.
+With --until NAMES, --count requests again and again until all are answered, by each of these
+backends and no other; nothing is printed.
 """
 import argparse
 import asyncio
@@ -35,16 +37,25 @@ async def request(options):
     except (OSError, EOFError, asyncio.TimeoutError) as error:
         result["error"] = str(error) or type(error).__name__
     result["end"] = time.monotonic()
-    print(json.dumps(result), flush=True)
+    if not options.until:
+        print(json.dumps(result), flush=True)
+    return result
 
 
 async def a_number(options):
-    left = iter(range(options.count))
+    left, results = iter(range(options.count)), []
 
     async def one_after_the_other():
         for _ in left:
-            await request(options)
+            results.append(await request(options))
     await asyncio.gather(*(one_after_the_other() for _ in range(options.concurrency)))
+    return results
+
+
+async def until_served(options):
+    names = set(options.until.split(","))
+    while {result.get("backend") for result in await a_number(options)} != names:
+        await asyncio.sleep(0.05)
 
 
 async def steadily(options):
@@ -75,10 +86,12 @@ def main():
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--rate", type=float, default=0, help="requests a second")
+    parser.add_argument("--until", default="", metavar="NAMES", help="of backends: one,two")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(16384, hard), hard))
-    asyncio.run(a_number(options) if options.count else steadily(options))
+    way = until_served if options.until else a_number if options.count else steadily
+    asyncio.run(way(options))
 
 
 if __name__ == "__main__":

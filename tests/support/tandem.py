@@ -203,13 +203,13 @@ class Tandem:
     def wait_serving(self, vip, nodes, seconds=30):
         """Waits until every one of these backends, and no other, answers for the VIP."""
         names = {node.name for node in nodes}
-
-        def serving():
-            self.check_alive()
-            results = client.requests(self.lab, vip, 30 * len(names), timeout=0.5)
-            return not results.failed and set(results.spread) == names
+        asking = client.until_served(self.lab, vip, names, count=30 * len(names), timeout=0.5)
         try:
-            wait_until(serving, f"answers for {vip} from {sorted(names)}", seconds)
+            wait_until(lambda: self.check_alive() or not asking.running,
+                       f"answers for {vip} from {sorted(names)}", seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}\ndataplane:\n{self.dataplane.tail()}\n"
                                  f"control:\n{self.control.tail()}") from None
+        finally:
+            asking.kill()
+        assert asking.popen.returncode == 0, asking.tail()
