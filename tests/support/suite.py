@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PYTHON = "/usr/bin/python3"  # the one that Debian's scapy, pytest and pyroute2 belong to
+TWO_AT_A_TIME = ["-n2", "--dist=loadfile"]  # files; a fixture may be one for all of a file
 BEHIND_NET = ["/usr/bin/nice"]  # what computes: servers and clients have their own time limits
 SUITE_SECONDS_MAX = 1200  # of one runner; a hang is a failure, not a wait
 
@@ -151,12 +152,12 @@ def pytest(part, directory, output, *options):
 
 def packet(directory, output):
     """Packets in, packets out, through the real dataplane on pcap ports."""
-    return pytest("packet", directory, output)
+    return pytest("packet", directory, output, *TWO_AT_A_TIME)
 
 
 def net(directory, output):
-    """Real servers and clients in network namespaces: two labs at a time, for they mostly wait."""
-    return pytest("net", directory, output, "-n2", "--dist=loadfile")
+    """Real servers and clients in network namespaces: two labs, for they mostly wait."""
+    return pytest("net", directory, output, *TWO_AT_A_TIME)
 
 
 def lint(directory, output):
