@@ -100,9 +100,10 @@ std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
             if (was_told_ && replication_->has_told_all() && peer.is_caught_up) leave(now);
             return std::nullopt;
         case Stage::kLeaving: {
-            // A planned one lets go when it hears the peer. Unless somebody else takes the group.
+            // It becomes a backup when it hears who is active; without that it was made to stop.
+            const bool is_stopped = !standing.is_active && !standing.is_fit;
             const bool peer_is_active = outcome_ == Answer::Outcome::kActive;
-            if (!standing.is_active && !peer_is_active && !silent_since_) silent_since_ = now;
+            if (is_stopped && !peer_is_active && !silent_since_) silent_since_ = now;
             const bool is_refused =
                 outcome_ == Answer::Outcome::kNotInStep || outcome_ == Answer::Outcome::kUnfit;
             if (is_refused) return fail("the peer refuses it: it is not in step, or unfit", now);
