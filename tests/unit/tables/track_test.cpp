@@ -210,11 +210,13 @@ TEST_F(Track, ABackendThatIsNotThereServesNothing) {
 }
 
 TEST_F(Track, ARepeatedPacketGoesWhereItWouldGoAndNothingElseIsRepeated) {
+    TableForTest flows{1024};
+    std::uint64_t flow = kTracked;
     const auto after_first = [&](FlowState first, BackendIndex backend, CoarseTime seconds,
                                  const FlowSignal& signal) {
-        TableForTest flows{64};
-        ASSERT_TRUE(flows->insert(kTracked, backend, first, kNow));
-        const FlowSought sought{kTracked, flows->glimpse(kTracked)};
+        flow += 0x9e37'79b9'7f4a'7c15;  // another one each time
+        ASSERT_TRUE(flows->insert(flow, backend, first, kNow));
+        const FlowSought sought{flow, flows->glimpse(flow)};
         const BackendIndex said = repeated(sought, signal, 0, backends_, kNow + seconds);
         const Tracked tracked = track(*flows, sought, {slot_, &changed_at_, slot_hash_, earlier_},
                                       signal, backends_, {.udp_idle = 30}, kNow + seconds);
@@ -222,7 +224,7 @@ TEST_F(Track, ARepeatedPacketGoesWhereItWouldGoAndNothingElseIsRepeated) {
         EXPECT_EQ(said, is_repeated ? backend : kNoBackend);
         if (said != kNoBackend) {
             EXPECT_TRUE(tracked.is_remembered);
-            EXPECT_EQ(flows->find(kTracked, kNow).state(), first);
+            EXPECT_EQ(flows->find(flow, kNow).state(), first);
             ++times_repeated_;
         }
     };
