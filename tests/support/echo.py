@@ -3,6 +3,8 @@ import argparse
 import socket
 
 IP_PKTINFO = 8  # linux/in.h
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h; Python has no name for it
+RECEIVE_BYTES = 8 << 20
 
 
 def main():
@@ -10,6 +12,7 @@ def main():
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BYTES)
         listening.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         listening.bind(("0.0.0.0", options.port))
         while True:
