@@ -95,7 +95,8 @@ Actions Vrrp::on_advert(const Advert& advert, Instant now) {
                 deadline_ = now + settings_.advert_interval;
                 return {.advert_priority = priority_};
             }
-            if (outranks_us(advert)) {
+            // One that has waited on its way says what the one who asked for the claim was before.
+            if (outranks_us(advert) && now >= claim_holds_until_) {
                 active_interval_ = advert.interval;
                 return become_backup(now + down_interval());
             }
@@ -145,6 +146,7 @@ Actions Vrrp::set_priority(std::uint8_t priority, Instant now) {
 
 Actions Vrrp::claim(Instant now) {
     if (role_ != Role::kBackup || priority_ == kPriorityReleased) return {};
+    claim_holds_until_ = now + active_interval_;
     return become_active(now);
 }
 

@@ -48,7 +48,8 @@ class Vrrp {
     [[nodiscard]] Actions on_pause(Instant now);
     /// The evidence has changed. 0: gives the role up and does not claim it until told otherwise.
     [[nodiscard]] Actions set_priority(std::uint8_t priority, Instant now);
-    /// Takes the role at once: the active instance asks for it.
+    /// Takes the role at once: the active instance asks for it, and for one interval of its
+    /// advertisements nobody's claim counts, for theirs may still be under way.
     [[nodiscard]] Actions claim(Instant now);
     /// Whether a lower active may be replaced: not before this instance has caught up.
     void allow_preemption(bool is_allowed) { may_preempt_ = is_allowed; }
@@ -75,6 +76,7 @@ class Vrrp {
     Role role_ = Role::kInitialize;
     Duration active_interval_;  ///< RFC: Active_Adver_Interval, learnt from the active instance
     Instant deadline_ = Instant::max();
+    Instant claim_holds_until_ = Instant::min();
     std::optional<Instant> lower_since_;  ///< a lower one is active, and has been since then
 };
 

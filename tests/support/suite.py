@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PYTHON = "/usr/bin/python3"  # the one that Debian's scapy, pytest and pyroute2 belong to
-JOBS = f"-j{os.cpu_count()}"  # what is tested meanwhile keeps the CPUs busy when a compiler waits
 TWO_AT_A_TIME = ["-n2", "--dist=loadfile"]  # files; a fixture may be one for all of a file
 BEHIND_NET = ["/usr/bin/nice"]  # what computes: servers and clients have their own time limits
 SUITE_SECONDS_MAX = 1200  # of one runner; a hang is a failure, not a wait
@@ -107,8 +106,8 @@ def is_built(part, sanitizers):
     needs = NEEDS[part]
     if part is unit and sanitizers == SANITIZERS["tsan"]:
         needs = [f"tests/unit/{program}_test" for program in THREADED.values()]
-    return is_set_up(sanitizers) and is_done("/usr/bin/ninja", JOBS, "-C",
-                                             str(directory_of(sanitizers)), *needs)
+    return is_set_up(sanitizers) and is_done("/usr/bin/ninja", "-C", str(directory_of(sanitizers)),
+                                             *needs)
 
 
 def meson_suite(suite, names, directory, output):

@@ -223,8 +223,20 @@ TEST(Vrrp, ABackupThatIsAskedToClaimsAtOnceWhateverThePriorities) {
               (Actions{.role = Role::kActive, .advert_priority = 100, .announces = true}));
     EXPECT_EQ(vrrp.deadline(), now + kInterval);
     EXPECT_EQ(vrrp.claim(now), kNothing) << "it is active already";
-    static_cast<void>(vrrp.on_advert(advert(200), now));
+    static_cast<void>(vrrp.on_advert(advert(200), now + kInterval));
     EXPECT_EQ(vrrp.role(), Role::kBackup) << "who does not yield is higher still";
+}
+
+TEST(Vrrp, WhoWasAskedToClaimDoesNotYieldToWhatTheOtherHadSaidBefore) {
+    Vrrp vrrp = backup(settings(100));
+    static_cast<void>(vrrp.on_advert(advert(200), kStart + milliseconds(10)));
+    const Instant now = kStart + milliseconds(20);
+    static_cast<void>(vrrp.claim(now));
+    const Instant late = now + kInterval - milliseconds(1);
+    EXPECT_EQ(vrrp.on_advert(advert(200), late),
+              (Actions{.advert_priority = 100, .announces = true}));
+    EXPECT_EQ(vrrp.role(), Role::kActive);
+    EXPECT_EQ(vrrp.deadline(), late + kInterval);
 }
 
 TEST(Vrrp, WhoHasNoEvidenceOrHasNotStartedClaimsNothingWhoeverAsks) {
