@@ -55,7 +55,7 @@ void go_before_others() {
     constexpr int kNice = -10;
     const bool is_chosen = ::getpriority(PRIO_PROCESS, 0) != 0;
     if (!is_chosen && ::setpriority(PRIO_PROCESS, 0, kNice) != 0) {
-        spdlog::debug("no precedence over other processes: nice {} is not allowed", kNice);
+        spdlog::info("no precedence over other processes: nice {} is not allowed", kNice);
     }
 }
 
@@ -102,7 +102,7 @@ void log_counters(SharedTables& shared) {
 }
 
 /// Of a worker without packets. A queue of 1024 is full after 70 us of the smallest frames at 10
-/// Gbit/s, so a worker with a CPU of its own is awake before that.
+/// Gbit/s: an adaptive worker is awake before that, a relaxed one need not be.
 long longest_sleep_ns(conf::Poll poll) {
     switch (poll) {
         case conf::Poll::kAdaptive:

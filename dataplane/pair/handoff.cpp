@@ -156,9 +156,10 @@ void Handoff::on_answer(const Answer& answer) {
     outcome_ = answer.outcome;
     // It was so when the question had arrived, which was after it was sent.
     if (answer.outcome == Answer::Outcome::kActive) note_active(sent.at);
-    const bool is_silent = stage_ == Stage::kReturning &&
-                           answer.outcome == Answer::Outcome::kNotActive &&
-                           !routers_->standing(group_).is_active;
+    const bool peer_is_silent =
+        answer.outcome == Answer::Outcome::kNotActive || answer.outcome == Answer::Outcome::kUnfit;
+    const bool is_silent =
+        stage_ == Stage::kReturning && peer_is_silent && !routers_->standing(group_).is_active;
     if (is_silent && !silent_since_) silent_since_ = sent.at;
 }
 

@@ -24,8 +24,8 @@ namespace tandem::pipeline {
 
 namespace {
 
-// An idle worker first spins with pauses, then sleeps, each time for half as long as it has slept
-// before: a packet that comes after a pause waits for a part of that pause.
+// An idle worker first spins with pauses, then sleeps, each time half as long again as the last
+// time: a packet that comes after a pause waits for a third of that pause at most.
 constexpr std::uint32_t kPauseLoops = 256;
 constexpr long kShortestSleepNs = 1'000;
 

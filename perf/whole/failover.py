@@ -15,13 +15,12 @@ has the address.
   failback_lost          the same when an instance returns and takes over again
   broken_connections     of downloads that run while each of these happens, and while the active
                          dataplane is killed amid a drain, a return and a change of weights
-  opening_lost           of these, those that were opened within the last 50 ms
+  opening_lost           besides these, requests that were opened within the last 50 ms
   needless_switches      of roles, by a kill of control or a cut of the channel
   false_switches         takeovers at 30 ms while nothing happens but that both CPUs are busy
 Strikes are spread evenly over the time after an advertisement: what is left of an interval is a part
 of the gap, and fifteen moments by chance would move the median by a tenth of an interval. Gaps are
-medians; with two CPUs for clients, balancers and backends
-alike, scheduling is part of them.
+medians; with two CPUs for clients, balancers and backends alike, scheduling is part of them.
 Not measured: a NIC, a switch that has to learn, more than one worker.
 """
 import contextlib
@@ -108,10 +107,12 @@ class Adverts:
         libc = ctypes.CDLL(None, use_errno=True)
         with (open(f"/run/netns/{lab.switch.namespace}") as there,
               open("/proc/thread-self/ns/net") as here):
-            for file, then in ((there, self._open), (here, lambda _: None)):
-                if libc.setns(file.fileno(), self.CLONE_NEWNET) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
-                then(node.name)
+            if libc.setns(there.fileno(), self.CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+            try:
+                self._open(node.name)
+            finally:
+                libc.setns(here.fileno(), self.CLONE_NEWNET)
 
     def _open(self, interface):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(self.ALL_FRAMES))
@@ -130,8 +131,10 @@ class Adverts:
             while self.socket.recv(2048):
                 pass
         self.socket.settimeout(30)
+        deadline = time.monotonic() + 30
         while self.socket.recv(2048)[self.PROTOCOL_AT:][:1] != bytes([self.VRRP]):
-            pass
+            if time.monotonic() > deadline:
+                raise programs.Trouble("nobody advertises")
         time.sleep(seconds)
 
 
@@ -295,7 +298,8 @@ def broken_downloads(scenario):
             wait_until(scenario.second.is_active, "the other one has taken over")
         if is_struck:
             time.sleep(1)
-            failed = stream.results().failed
+            failed = [result for result in stream.results().failed
+                      if result["start"] <= scenario.opened]
     since = scenario.first.mark()
     scenario.mend()
     if isinstance(scenario, (ControlKilled, ChannelCut)):
@@ -308,7 +312,7 @@ def broken_downloads(scenario):
     broken = len(downloads.broken())
     young = 0
     if is_struck:
-        young = sum(0 <= scenario.opened - result["start"] < YOUNG_SECONDS for result in failed)
+        young = sum(scenario.opened - result["start"] < YOUNG_SECONDS for result in failed)
         broken += len(scenario.later.broken()) + len(failed) - young
     return broken, young
 

@@ -5,7 +5,7 @@ import re
 import client
 import nginx
 import pytest
-from downloads import Downloads
+from downloads import Downloads, connections
 from lab import VIP4, wait_until
 from tandem import Tandem, endpoint
 
@@ -33,7 +33,8 @@ def test_requests_over_a_netdev_on_which_nothing_is_left(lab, config, driver):
     with Tandem(lab, config) as tandem:
         check_requests(tandem, lab)
         assert programs_at(lab, "eth0")
-        assert os.getpriority(os.PRIO_PROCESS, tandem.dataplane.popen.pid) == -10
+        chosen = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, tandem.dataplane.popen.pid) == (chosen or -10)
     assert not programs_at(lab, "eth0")
 
 
@@ -76,18 +77,20 @@ def test_two_workers_share_the_packets_and_each_flow_stays_with_one(lab, config)
 
         def remembered():
             return [tandem.flows(worker)["established"] for worker in (0, 1)]
-        wait_until(lambda: min(remembered()) > 5, "flows in the memory of both")
+        moved = connections(lab.backends[0], "src")
+        assert moved > 10
+        wait_until(lambda: sum(remembered()) == tandem.flows()["established"] == moved,
+                   f"all {moved} flows in the memory of one")
+        assert min(remembered()) > 2, remembered()
         assert not downloads.broken()
-        assert sum(remembered()) <= 100 and tandem.flows()["established"] == sum(remembered())
 
 
 def test_traffic_follows_a_backend_to_another_mac(lab, tandem):
-    before, new = lab.backends[0].mac(), "02:00:5e:10:00:77"
+    new = "02:00:5e:10:00:77"
     with client.Stream(lab, VIP4, rate=100) as stream:
         lab.backends[0].run("sysctl", "-q", "-w", "net.ipv4.conf.eth0.arp_notify=1")
         lab.backends[0].ip(f"link set eth0 address {new}")
         tandem.control.wait_for_log(re.compile(f"{lab.backends[0].ipv4} has MAC {new}"))
         count = stream.results().spread["backend1"]
         wait_until(lambda: stream.results().spread["backend1"] > count + 20, "its traffic")
-    assert before != new
     tandem.wait_serving(VIP4, lab.backends)

@@ -96,10 +96,10 @@ def test_what_a_killed_run_left_behind_is_swept_away():
     run = subprocess.Popen([sys.executable, "-c", script], cwd=SUPPORT, text=True,
                            stdout=subprocess.PIPE)
     name, server = json.loads(run.stdout.readline())
-    run.kill()
-    run.wait()
     assert name in command("ip", "netns", "list")
     assert command_line(server)
+    run.kill()
+    run.wait()  # from now on any lab that is built may sweep it away
     command(sys.executable, "-c", "import lab; lab.sweep()", cwd=SUPPORT)
     assert name not in command("ip", "netns", "list")
     assert not command_line(server)

@@ -27,8 +27,9 @@ Setting draw_setting(Random& random) {
     return setting;
 }
 
-/// Most schedules have room for everything; in some it is short, so that much waits. So few flows
-/// make no queue overflow that has room for what one step tells.
+/// Most schedules have room for everything; in some it is short, so that much waits. None is so
+/// short that it overflows: it could not take what one step tells, and the pair would never be in
+/// step.
 void draw_limits(Shape& shape, Random& random) {
     shape.journal_changes = 1024;
     if (random.chance(0.2)) shape.stream.queue_bytes = random.between(1500, 6000);

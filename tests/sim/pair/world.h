@@ -18,7 +18,6 @@
 
 namespace tandem::sim {
 
-/// What schedules use one after the other.
 /// What is large, or slow to map: schedules use it one after the other.
 struct Workspace {
     std::array<std::array<PerBackendArrays, kWorkersMax>, kInstances> per_backend;

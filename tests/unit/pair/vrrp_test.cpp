@@ -237,6 +237,9 @@ TEST(Vrrp, WhoWasAskedToClaimDoesNotYieldToWhatTheOtherHadSaidBefore) {
               (Actions{.advert_priority = 100, .announces = true}));
     EXPECT_EQ(vrrp.role(), Role::kActive);
     EXPECT_EQ(vrrp.deadline(), late + kInterval);
+    static_cast<void>(vrrp.set_priority(1, late));
+    static_cast<void>(vrrp.on_advert(advert(200), late));
+    EXPECT_EQ(vrrp.role(), Role::kBackup) << "unless it hands the group on";
 }
 
 TEST(Vrrp, WhoHasNoEvidenceOrHasNotStartedClaimsNothingWhoeverAsks) {

@@ -48,7 +48,6 @@ class Track : public testing::Test {
     std::uint64_t slot_hash_ = 0;
     std::vector<EarlierOwner> earlier_;
     CoarseTime now_ = kNow;
-    unsigned times_repeated_ = 0;
 };
 
 TEST_F(Track, ARememberedFlowGoesToItsBackendWhateverThePacketAndTheSlot) {
@@ -212,6 +211,7 @@ TEST_F(Track, ABackendThatIsNotThereServesNothing) {
 TEST_F(Track, ARepeatedPacketGoesWhereItWouldGoAndNothingElseIsRepeated) {
     TableForTest flows{1024};
     std::uint64_t flow = kTracked;
+    unsigned times_repeated = 0;
     const auto after_first = [&](FlowState first, BackendIndex backend, CoarseTime seconds,
                                  const FlowSignal& signal) {
         flow += 0x9e37'79b9'7f4a'7c15;  // another one each time
@@ -225,7 +225,7 @@ TEST_F(Track, ARepeatedPacketGoesWhereItWouldGoAndNothingElseIsRepeated) {
         if (said != kNoBackend) {
             EXPECT_TRUE(tracked.is_remembered);
             EXPECT_EQ(flows->find(flow, kNow).state(), first);
-            ++times_repeated_;
+            ++times_repeated;
         }
     };
     backends_[kOld].serves_flows = 0;
@@ -240,7 +240,7 @@ TEST_F(Track, ARepeatedPacketGoesWhereItWouldGoAndNothingElseIsRepeated) {
             }
         }
     }
-    EXPECT_EQ(times_repeated_, 11U) << "in the same second, and the state stays";
+    EXPECT_EQ(times_repeated, 11U) << "in the same second, and the state stays";
 }
 
 TEST_F(Track, WhereAnotherFlowHasTakenThePlaceNothingIsRepeated) {
