@@ -132,7 +132,7 @@ Actions Vrrp::set_priority(std::uint8_t priority, Instant now) {
     if (priority == priority_) return {};
     const std::uint8_t before = priority_;
     priority_ = priority;
-    claim_holds_until_ = Instant::min();  // it may be to be handed on
+    claim_holds_until_ = Instant::min();  // another priority may mean that others are to claim
     if (role_ == Role::kActive) {
         Actions actions;
         if (priority == kPriorityReleased) actions = become_backup(Instant::max());
