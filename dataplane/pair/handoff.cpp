@@ -40,8 +40,8 @@ std::optional<std::string> Handoff::begin(Kind kind, std::uint64_t group, const 
         routers_->set_yields(group_, false, now);
         enter(Stage::kReturning, now);
     } else {
-        replication_->want_openings(kind != Kind::kHardDrill);
         enter(Stage::kTelling, now);
+        replication_->want_openings(kind != Kind::kHardDrill);
     }
     return std::nullopt;
 }
@@ -51,6 +51,8 @@ void Handoff::enter(Stage stage, Instant now) {
     since_ = now;
     next_ask_ = now;
     was_told_ = false;
+    const bool leaves = stage == Stage::kTelling || stage == Stage::kLeaving;
+    routers_->set_hands_off(leaves && kind_ != Kind::kHardDrill);
     outcome_.reset();
     sent_.fill({});
 }
@@ -67,6 +69,7 @@ void Handoff::leave(Instant now) {
 
 std::optional<Handoff::Result> Handoff::end(Result result, Instant now) {
     stage_ = Stage::kIdle;
+    routers_->set_hands_off(false);
     replication_->want_openings(false);
     routers_->set_muted(group_, false);
     const bool stays_away = result.is_done && kind_ == Kind::kAway && !is_for_peer_;
@@ -178,8 +181,8 @@ Answer Handoff::on_ask(const Ask& ask, const Peer& peer, Instant now) {
         is_for_peer_ = true;
         kind_ = Kind::kAway;
         group_ = ask.group;
-        replication_->want_openings(true);
         enter(Stage::kTelling, now);
+        replication_->want_openings(true);
     }
     return answer(standing.is_active ? Outcome::kActive : Outcome::kNotActive);
 }

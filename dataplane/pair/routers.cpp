@@ -169,8 +169,26 @@ void Routers::silence(const Group& group, const Router& router) {
 
 /// Frames to its virtual MAC are no longer ours.
 void Routers::let_go(const Group& group, Router& router) {
-    router.late_until.reset();
+    router.moves_until.reset();
     roles_->set_virtual_mac(group.record.port, group.record.router_id, router.is_v4, false);
+}
+
+void Routers::settle(const Group& group, Router& router) {
+    router.moves_until.reset();
+    if (router.vrrp->role() != Role::kActive) let_go(group, router);
+}
+
+/// Before workers may have tables by which they would open flows.
+void Routers::show_moving() {
+    bool is_moving = hands_off_;
+    for_each(
+        [&](Group& /*group*/, Router& router) { is_moving |= router.moves_until.has_value(); });
+    roles_->set_moving(is_moving);
+}
+
+void Routers::set_hands_off(bool hands_off) {
+    hands_off_ = hands_off;
+    show_moving();
 }
 
 bool Routers::is_fit(const Group& group) const {
@@ -224,7 +242,8 @@ void Routers::perform(Group& group, Router& router, const Actions& actions, Inst
     if (actions.role) {
         const bool is_active = *actions.role == Role::kActive;
         const bool was_active = !roles_->is_silent(group.number, router.is_v4);
-        router.late_until.reset();
+        if (is_active != was_active) router.moves_until = now + kLate;
+        show_moving();
         if (is_active) {
             roles_->set_virtual_mac(group.record.port, group.record.router_id, router.is_v4,
                                     group.record.has_virtual_mac != 0);
@@ -233,7 +252,6 @@ void Routers::perform(Group& group, Router& router, const Actions& actions, Inst
         } else {
             silence(group, router);
             router.schedule.stop();
-            if (was_active) router.late_until = now + kLate;
         }
         changes_.push_back({std::string(group.record.name.view()), router.is_v4, *actions.role});
     }
@@ -342,8 +360,9 @@ void Routers::on_time(Instant now) {
     for_each([&](Group& group, Router& router) {
         perform(group, router, router.vrrp->on_deadline(now), now);
         if (router.schedule.is_due(now)) announce(group, router);
-        if (router.late_until && now >= *router.late_until) let_go(group, router);
+        if (router.moves_until && now >= *router.moves_until) settle(group, router);
     });
+    show_moving();
 }
 
 bool Routers::set_empty(std::span<const std::uint64_t> groups,

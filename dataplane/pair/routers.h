@@ -86,6 +86,8 @@ class Routers {
     [[nodiscard]] std::vector<std::uint64_t> groups() const;
     /// From now on, or no longer, whoever else claims the group may have it.
     void set_yields(std::uint64_t group, bool yields, Instant now);
+    /// A planned handoff has begun, or has ended.
+    void set_hands_off(bool hands_off);
     /// The peer asks this instance to be active.
     void claim(std::uint64_t group, Instant now);
     /// From now on, or no longer, nothing is said of it: as if this instance were dead.
@@ -106,7 +108,9 @@ class Routers {
         IpAddress source{};
         std::optional<Vrrp> vrrp{};  ///< none without VIPs of this family, or an address of ours
         AnnouncementSchedule schedule{};
-        std::optional<Instant> late_until{};  ///< it was active; frames may still come to its MAC
+        /// It has begun or ceased to be active a moment ago: frames to its MAC may still go
+        /// to whoever was.
+        std::optional<Instant> moves_until{};
     };
     struct Group {
         std::uint8_t number;
@@ -123,12 +127,14 @@ class Routers {
     void configure(Group& group, Router& router, std::vector<IpAddress> vips, Instant now);
     void silence(const Group& group, const Router& router);
     void let_go(const Group& group, Router& router);
+    void settle(const Group& group, Router& router);
     void perform(Group& group, Router& router, const Actions& actions, Instant now);
     void judge(Group& group, Instant now);
     void judge_all(Instant now);
     void advertise(const Group& group, const Router& router, std::uint8_t priority);
     void announce(const Group& group, const Router& router);
     [[nodiscard]] Mac mac_of(const Group& group, const Router& router) const;
+    void show_moving();
     [[nodiscard]] bool is_fit(const Group& group) const;
     [[nodiscard]] bool may_preempt(const Group& group) const;
     Group* find(std::uint64_t group);
@@ -151,6 +157,7 @@ class Routers {
     AdvertCounts counts_;
     bool workers_run_ = true;
     bool may_preempt_ = true;
+    bool hands_off_ = false;
     std::uint32_t ports_down_ = 0;  ///< a bit a port
     std::optional<Instant> awake_at_;
 };

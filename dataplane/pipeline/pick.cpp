@@ -77,6 +77,15 @@ tables::FlowSignal signal_of(const Packet& packet) {
             .has_payload = parsed.has_payload};
 }
 
+/// Packets that were sent before the other instance had the group: it is told of the flows that
+/// this one had, and says of them what it does, but not at once.
+tables::BackendIndex remembered_from_before(FlowTracker& tracker, const Packet& packet,
+                                            const tables::SlotNow& at, CoarseTime now) {
+    const tables::FlowTable::Place flow =
+        tracker.table.find(packet.flow.hash, now, packet.flow.glimpsed, at.void_before);
+    return flow ? flow.backend() : tables::kNoBackend;
+}
+
 tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
                                 const Packet& packet) {
     const LiveView::Pool& pool = tables.pools()[packet.pool];
@@ -96,8 +105,13 @@ tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
                              .identity = tables::flow_identity(packet.hash, pool.domain),
                              .void_before = pool.void_before,
                              .peers = tracker.peers,
-                             .pool = pool.number};
-    if (pool.is_followed) return tables::follow_peer(at, signal, tables.backends());
+                             .pool = pool.number,
+                             .is_moving = tracker.is_moving};
+    if (pool.is_followed) {
+        const auto before = tracker.is_moving ? remembered_from_before(tracker, packet, at, now)
+                                              : tables::kNoBackend;
+        return tables::follow_peer(at, before, tables.backends());
+    }
     const tables::Tracked tracked = tables::track(tracker.table, packet.flow, at, signal,
                                                   tables.backends(), tracker.rules, now);
     if (tracked.is_remembered && !tracked.is_repeated) tracker.use.note(pool.id, index, now);

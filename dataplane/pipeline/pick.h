@@ -22,6 +22,7 @@ struct FlowTracker {
     tables::TrackRules rules;
     const tables::PeerFlows* peers;
     CoarseTime now = 0;
+    bool is_moving = false;  ///< tables::Roles::is_moving
 
     FlowTracker(tables::FlowMemory& memory, std::uint32_t worker,
                 const tables::FlowTimeouts& timeouts, const PairedFlows& paired = {})

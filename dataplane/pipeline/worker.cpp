@@ -129,16 +129,18 @@ bool Worker::run_once() {
 
 bool Worker::run_port(std::size_t port_index) {
     const Port& port = ports_[port_index];
-    const bool has_tables = adopt();
     bool found = false;
     if (settings_.queue.value == 0) {
         found |= send_from_pair(port);
         found |= send_from_kernel(port);
     }
-    if (port.is_replay && !has_tables) return found;
+    if (port.is_replay && !adopt()) return found;
 
     burst_.reset(static_cast<std::uint8_t>(port_index));
     const std::uint64_t bytes = receive(port, settings_.queue, burst_);
+    // Now and not before: what was sent above may have drawn these packets here, and was said when
+    // the tables for them had been made.
+    adopt();
     const std::size_t received = burst_.packets().size() + burst_.departed().size();
     if (received == 0) return found;
     tables::add(counters_->received, received);
@@ -149,6 +151,7 @@ bool Worker::run_port(std::size_t port_index) {
 
 void Worker::process(const Port& port, Burst& burst) {
     dissect(burst);
+    tracker_.is_moving = roles_->is_moving();
     classify(tables_.vips(), *roles_, port.mac, burst);
     answer(port.mac, *roles_, burst);
     pick(tables_, tracker_, burst);

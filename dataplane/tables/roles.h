@@ -43,13 +43,16 @@ class alignas(kCacheLineBytes) Roles {
         const std::uint8_t id = router_ids_[group].load(std::memory_order_relaxed);
         return id == 0 ? port_mac : virtual_mac(id, is_v4);
     }
+    /// Groups are on their way from one instance to another, or just were: what opens here may go
+    /// on there, for a bridge may change its mind more than once.
+    [[nodiscard]] bool is_moving() const { return is_moving_.load(std::memory_order_relaxed); }
     /// Advertisements are ours to read, not the kernel's.
     [[nodiscard]] bool has_groups() const { return has_groups_.load(std::memory_order_relaxed); }
 
     /// Nothing is said of any group.
     void reset() {
         for (Family& family : families_) family.silent = family.refused = 0;
-        has_groups_ = false;
+        has_groups_ = is_moving_ = false;
         for (auto& id : router_ids_) id = 0;
         for (auto& port : virtual_macs_) {
             for (auto& family : port) {
@@ -65,6 +68,7 @@ class alignas(kCacheLineBytes) Roles {
     void set_has_groups(bool has_groups) {
         has_groups_.store(has_groups, std::memory_order_relaxed);
     }
+    void set_moving(bool is_moving) { is_moving_.store(is_moving, std::memory_order_relaxed); }
     void set_silent(std::uint8_t group, bool is_v4, bool silent) {
         set_bit(of(is_v4).silent, group, silent);
     }
@@ -105,6 +109,7 @@ class alignas(kCacheLineBytes) Roles {
 
     std::array<Family, 2> families_;
     std::atomic<bool> has_groups_{false};
+    std::atomic<bool> is_moving_{false};
     std::array<std::atomic<std::uint8_t>, kGroupsMax> router_ids_{};
     std::array<std::array<std::array<Bits, 4>, 2>, kPortsMax> virtual_macs_{};
 };

@@ -21,7 +21,7 @@ FlowState state_at_first(const FlowSignal& signal) {
 Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const SlotNow& at,
               const FlowSignal& signal, std::span<const LiveBackend> backends, CoarseTime now) {
     const BackendIndex owner = at.slot.owner;
-    const bool opens_anew = signal.opens && flow.state() == FlowState::kClosing;
+    const bool opens_anew = signal.opens && flow.state() == FlowState::kClosing && !at.is_moving;
     const bool stays = may_serve(flow.backend(), at.pool, backends) && !opens_anew;
     if (!stays && owner == kNoBackend) return {kNoBackend, true, false};
     if (!stays && flow.backend() != owner) flows.rewrite(flow, owner);
@@ -52,24 +52,21 @@ BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBa
         const auto since = static_cast<std::int32_t>(now - *at.changed_at);
         return since > static_cast<std::int64_t>(rules.udp_idle);
     };
-    if (is_udp && is_new()) return at.slot.owner;
+    if (is_udp && !at.is_moving && is_new()) return at.slot.owner;
     const BackendIndex steady = steady_owner(at);
     return may_serve(steady, at.pool, backends) ? steady : at.slot.owner;
 }
 
 }  // namespace
 
-BackendIndex follow_peer(const SlotNow& at, const FlowSignal& signal,
+BackendIndex follow_peer(const SlotNow& at, BackendIndex before,
                          std::span<const LiveBackend> backends) {
+    BackendIndex known = before != kNoBackend ? before : steady_owner(at);
     if (at.peers != nullptr) {
-        if (const auto known = at.peers->find(at.identity); known && known->backend != kNoBackend) {
-            const bool opens_anew = signal.opens && known->state == FlowState::kClosing;
-            return may_serve(known->backend, at.pool, backends) && !opens_anew ? known->backend
-                                                                               : at.slot.owner;
-        }
+        const auto flow = at.peers->find(at.identity);
+        if (flow && flow->backend != kNoBackend) known = flow->backend;
     }
-    const BackendIndex steady = steady_owner(at);
-    return !signal.opens && may_serve(steady, at.pool, backends) ? steady : at.slot.owner;
+    return may_serve(known, at.pool, backends) ? known : at.slot.owner;
 }
 
 Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
@@ -89,7 +86,7 @@ Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
         }
     }
     if (!at.slot.is_in_transition()) return {at.slot.owner, false, false};
-    const BackendIndex backend = signal.opens ? at.slot.owner : without;
+    const BackendIndex backend = signal.opens && !at.is_moving ? at.slot.owner : without;
     // Of a flow that ends nothing is worth remembering; if only one side does, more will come.
     if (backend == kNoBackend || signal.closes) return {backend, false, false};
     if (flows.insert(sought.hash, backend, state_at_first(signal), now, at.identity)) {

@@ -14,6 +14,10 @@
 // A flow that the other instance remembers, and told of before this one went on for it, is as
 // remembered as any; its first packet here makes it this instance's own.
 //
+// While a group goes from one instance to the other, no flow opens elsewhere than where both look
+// for an unknown one: what opens at one of them may go on at the other before that is told of it.
+// It is treated as any other packet then, and so is always what is followed.
+//
 // A packet that closes an unknown flow (FIN, RST) goes the same way and is not remembered.
 //
 // No backend of another pool may serve a flow: the number of one that is gone may be another's now.
@@ -50,6 +54,7 @@ struct SlotNow {
     CoarseTime void_before = 0;             ///< what is remembered here from before is outdated
     const PeerFlows* peers = nullptr;       ///< may know a flow that this instance does not
     std::uint16_t pool = 0;                 ///< LiveBackend::pool of those that are of it
+    bool is_moving = false;                 ///< Roles::is_moving
 };
 
 /// A UDP packet that opens nothing recognisably counts as an old flow's so long after its slot's
@@ -71,8 +76,10 @@ struct FlowSought {
 };
 
 /// Where a packet goes whose flow is the other instance's to remember, for its VIP is that one's:
-/// as far as can be said from here, where that one would send it.
-BackendIndex follow_peer(const SlotNow& at, const FlowSignal& signal,
+/// where that one, as far as can be said from here, would send the next one. `before`: where it
+/// went when it was this instance's to remember, or kNoBackend; what the other one says of it is
+/// newer.
+BackendIndex follow_peer(const SlotNow& at, BackendIndex before,
                          std::span<const LiveBackend> backends);
 
 /// The state of a remembered flow after another packet of it.

@@ -331,7 +331,8 @@ BackendId Dataplane::forward(const FlowSeen& flow, const tables::FlowSignal& sig
     if (!place) return kNobody;
     const auto& [pool, index, at] = *place;
     if (at.slot.is_steady()) return id_of(at.slot.owner);
-    if (pool->is_followed) return id_of(tables::follow_peer(at, signal, live_->backends));
+    if (pool->is_followed)
+        return id_of(tables::follow_peer(at, tables::kNoBackend, live_->backends));
     Worker& worker = workers_[worker_of(flow)];
     const tables::FlowSought sought{worker.hash.of_pair(flow.key, flow.pool), {}};
     const tables::Tracked tracked =
@@ -353,8 +354,9 @@ BackendId Dataplane::by_slot(const FlowSeen& flow) const {
     if (!place) return kNobody;
     tables::SlotNow at = place->slot;
     at.peers = nullptr;
-    return id_of(at.slot.is_steady() ? at.slot.owner
-                                     : tables::follow_peer(at, {}, live_->backends));
+    return id_of(at.slot.is_steady()
+                     ? at.slot.owner
+                     : tables::follow_peer(at, tables::kNoBackend, live_->backends));
 }
 
 bool Dataplane::has_outdated(const FlowSeen& flow) const {

@@ -92,6 +92,38 @@ TEST_F(HandoffTest, BeforeItGoesThePeerKnowsEveryFlowAlsoThoseThatAreOpening) {
     EXPECT_EQ(here_.side.peers_flow(1), 2U) << "and this one follows it at once";
 }
 
+// What opens then, opens where the peer would look for it.
+TEST_F(HandoffTest, FromBeforeItIsToldUntilNoFrameIsLateAGroupIsKnownToMove) {
+    EXPECT_TRUE(here_.roles.is_moving()) << "it has begun to be active";
+    two_.run(milliseconds(200));
+    EXPECT_FALSE(here_.roles.is_moving());
+    ASSERT_EQ(two_.begin(here_, Handoff::Kind::kAway), std::nullopt);
+    while (!there_.answers() && two_.now < Instant{std::chrono::hours(2)}) {
+        EXPECT_TRUE(here_.roles.is_moving());
+        two_.tick();
+    }
+    EXPECT_TRUE(there_.roles.is_moving());
+    two_.run(milliseconds(190));
+    EXPECT_TRUE(here_.roles.is_moving());
+    EXPECT_TRUE(there_.roles.is_moving());
+    EXPECT_FALSE(here_.handoff.is_under_way());
+    two_.run(milliseconds(20));
+    EXPECT_FALSE(here_.roles.is_moving());
+    EXPECT_FALSE(there_.roles.is_moving());
+    ASSERT_EQ(two_.begin(here_, Handoff::Kind::kBack), std::nullopt);
+    two_.run(milliseconds(3));
+    EXPECT_TRUE(there_.roles.is_moving());
+    EXPECT_FALSE(here_.roles.is_moving());
+}
+
+TEST_F(HandoffTest, WhatCannotBeHandedOffMovesNoLonger) {
+    two_.asks_arrive = false;
+    ASSERT_EQ(two_.begin(here_, Handoff::Kind::kAway), std::nullopt);
+    EXPECT_TRUE(here_.roles.is_moving());
+    expect_failure("the peer does not take over");
+    EXPECT_FALSE(here_.roles.is_moving());
+}
+
 TEST_F(HandoffTest, ThePeerMayAskForIt) {
     TwoWithGroups equals(1, 100);  // or it would come back by its priority
     ASSERT_EQ(equals.begin(equals.there, Handoff::Kind::kBack), std::nullopt);

@@ -148,7 +148,9 @@ class TwoWithGroups {
             to.replication.take(*batch, coarse());
         }
         const std::optional<Acknowledgement> heard = to.replication.acknowledgement();
-        if (heard) from.replication.take(*heard, now);
+        if (!heard) return;
+        from.replication.take(*heard, now);
+        if (to.replication.wants_telling()) from.replication.take_request(heard->epoch);
     }
     void watch() {
         silence_ = here.answers() || there.answers() ? Duration{} : silence_ + kTick;

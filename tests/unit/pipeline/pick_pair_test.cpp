@@ -86,7 +86,7 @@ TEST_F(PickForPeer, WhileThePeerAnswersPacketsGoWhereItSendsThemAndNothingIsReme
     peer_knows(flow_from(1), 1);
     EXPECT_EQ(send(flow_from(1)), 1) << "pinned there";
     EXPECT_EQ(send(flow_from(2)), 2) << "the steady owner there";
-    EXPECT_EQ(send(flow_from(3), tcp::kSyn), 1) << "the owner";
+    EXPECT_EQ(send(flow_from(3), tcp::kSyn), 2) << "and so will its next packet";
     EXPECT_EQ(memory_.statistics(0).inserted, 0U);
     EXPECT_EQ(last_use(), 0U);
 }
@@ -105,6 +105,20 @@ TEST_F(PickForPeer, AfterATakeoverItsFlowsAreThisInstancesFromTheirFirstPacketOn
     EXPECT_EQ(changes[0].identity, identity_of(flow_from(1)));
     peers_.remove(identity_of(flow_from(1)));
     EXPECT_EQ(send(flow_from(1)), 1);
+}
+
+TEST_F(PickForPeer, FramesThatCameLateGoWhereThoseBeforeThemWent) {
+    take_over();
+    ASSERT_EQ(send(flow_from(1), tcp::kSyn), 1);
+    tracker_.is_moving = true;
+    EXPECT_EQ(send(flow_from(2), tcp::kSyn), 2) << "it may go on at the peer";
+    both_.merger().slots().follow(table_, {.owners = {2}, .earlier = {}});
+    live_ = both_.apply(plan_);
+    EXPECT_EQ(send(flow_from(1)), 1) << "the peer has not said yet that it has it";
+    EXPECT_EQ(send(flow_from(2)), 2);
+    EXPECT_EQ(send(flow_from(3), tcp::kSyn), 2);
+    tracker_.is_moving = false;
+    EXPECT_EQ(send(flow_from(1)), 2) << "by now it has said what it has";
 }
 
 TEST_F(PickForPeer, WhatWasRememberedBeforeThePeerHadThemIsForgottenThen) {

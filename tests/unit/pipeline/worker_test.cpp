@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <thread>
 
 #include <rte_cycles.h>
+#include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
@@ -235,6 +237,55 @@ TEST_F(WorkerTest, OfWhatTheMainCoreSaysNothingGoesOutThatHasWaitedForTooLong) {
     const std::vector<rte_mbuf*> sent = lan_.take();
     EXPECT_EQ(sent.size(), 20U);
     for (const rte_mbuf* mbuf : sent) EXPECT_EQ(bytes_of(mbuf), test::arp(2));
+    free(sent);
+}
+
+/// Where a frame is sent that says whose packets these are, and what comes of it at once.
+class DrawsPackets {
+  public:
+    DrawsPackets(std::uint16_t port, std::function<void()> draw)
+        : port_(port), draw_(std::move(draw)) {
+        callback_ = rte_eth_add_tx_callback(
+            port_, 0,
+            [](std::uint16_t, std::uint16_t, rte_mbuf**, std::uint16_t count, void* self) {
+                if (count != 0) static_cast<DrawsPackets*>(self)->draw_();
+                return count;
+            },
+            this);
+    }
+    ~DrawsPackets() { rte_eth_remove_tx_callback(port_, 0, callback_); }
+    DrawsPackets(const DrawsPackets&) = delete;
+    DrawsPackets& operator=(const DrawsPackets&) = delete;
+
+  private:
+    std::uint16_t port_;
+    std::function<void()> draw_;
+    const rte_eth_rxtx_callback* callback_;
+};
+
+TEST_F(WorkerTest, WhatAnAdvertisementDrawsHereMeetsTheTablesThatWereMadeBeforeIt) {
+    tables::PlanContent plan = tables::small_plan();
+    plan.owners[0].assign(101, BackendIndex{1});
+    both_.apply(plan);
+    rte_ring* ring = rte_ring_create_elem("from_pair", sizeof(PairFrame), 64, SOCKET_ID_ANY, 0);
+    ASSERT_NE(ring, nullptr);
+    ports_[0].from_pair = ring;
+    PairFrame said{packet(test::arp(1)), rte_rdtsc() + 3600 * rte_get_tsc_hz()};
+    ASSERT_EQ(rte_ring_enqueue_elem(ring, &said, sizeof(said)), 0);
+    {
+        const DrawsPackets draws(ports_[0].dpdk_port, [&] {
+            if (counters().received != 0) return;
+            plan.owners[0].assign(101, BackendIndex{2});
+            both_.apply(plan);
+            wan_.put(packet(flow(1)));
+        });
+        run_until_received(1);
+    }
+    rte_ring_free(ring);
+    EXPECT_EQ(verdicts_that_occurred(),
+              (std::map<std::string_view, std::uint64_t>{{"forwarded", 1}}));
+    const std::vector<rte_mbuf*> sent = lan_.take();
+    EXPECT_EQ(sent.size(), 1U) << "to the backend of the table before";
     free(sent);
 }
 

@@ -16,7 +16,6 @@ constexpr FlowIdentity kPeersFlow = flow_identity(0xabcd'0000'0000'0000, 9);
 
 constexpr FlowSignal kOpens{.opens = true};
 constexpr FlowSignal kGoesOn{};
-constexpr FlowSignal kCloses{.closes = true};
 
 class TrackOfPeer : public testing::Test {
   protected:
@@ -34,12 +33,15 @@ class TrackOfPeer : public testing::Test {
                 .earlier = earlier_,
                 .identity = kPeersFlow,
                 .void_before = void_before_,
-                .peers = &peers_};
+                .peers = &peers_,
+                .is_moving = is_moving_};
     }
     Tracked send(const FlowSignal& signal) {
         return track(*flows_, {kFlowHash, {}}, at(), signal, backends_, {.udp_idle = 30}, now_);
     }
-    BackendIndex followed(const FlowSignal& signal) { return follow_peer(at(), signal, backends_); }
+    BackendIndex followed(BackendIndex before = kNoBackend) {
+        return follow_peer(at(), before, backends_);
+    }
     FlowTable::Place remembered() { return flows_->find(kFlowHash, now_); }
 
     TableForTest flows_{64};
@@ -50,6 +52,7 @@ class TrackOfPeer : public testing::Test {
     std::vector<EarlierOwner> earlier_;
     CoarseTime void_before_ = 0;
     CoarseTime now_ = kTakenOverAt;
+    bool is_moving_ = false;
 };
 
 TEST_F(TrackOfPeer, AFlowThatThePeerRemembersGoesWhereItWentAndIsThisInstancesFromThenOn) {
@@ -132,41 +135,60 @@ TEST_F(TrackOfPeer, AFlowThatFindsNoRoomGoesWhereItWentAllTheSame) {
 
 TEST_F(TrackOfPeer, AFollowedFlowGoesWhereThePeerSendsIt) {
     peer_knows(kPinned);
-    EXPECT_EQ(followed(kGoesOn), kPinned);
-    EXPECT_EQ(followed(kCloses), kPinned);
-    EXPECT_EQ(followed(kOpens), kPinned);
+    EXPECT_EQ(followed(), kPinned);
+    EXPECT_EQ(followed(kSteadyThere), kPinned) << "what the peer says of it is newer";
     backends_[kPinned].serves_flows = 0;
-    EXPECT_EQ(followed(kGoesOn), kOwner);
+    EXPECT_EQ(followed(), kOwner);
 }
 
 TEST_F(TrackOfPeer, ABackendOfAnotherPoolServesNothing) {
     peer_knows(kPinned);
     backends_[kPinned].pool = 1;
-    EXPECT_EQ(followed(kGoesOn), kOwner);
+    EXPECT_EQ(followed(), kOwner);
     EXPECT_EQ(send(kGoesOn).backend, kOwner);
 }
 
-TEST_F(TrackOfPeer, AFollowedFlowThatWasClosingOpensAtTheOwner) {
-    peer_knows(kPinned, FlowState::kClosing);
-    EXPECT_EQ(followed(kOpens), kOwner);
-    EXPECT_EQ(followed(kGoesOn), kPinned);
-}
-
-TEST_F(TrackOfPeer, AnyOtherFollowedFlowGoesToTheSteadyOwnerAndOpensAtTheOwner) {
-    EXPECT_EQ(followed(kGoesOn), kSteadyThere);
-    EXPECT_EQ(followed(kOpens), kOwner);
-    backends_[kSteadyThere].serves_flows = 0;
-    EXPECT_EQ(followed(kGoesOn), kOwner);
+TEST_F(TrackOfPeer, AnyOtherFollowedFlowGoesWhereItDidBeforeOrToTheSteadyOwner) {
+    EXPECT_EQ(followed(), kSteadyThere);
+    EXPECT_EQ(followed(kPinned), kPinned);
+    backends_[kSteadyThere].serves_flows = backends_[kPinned].serves_flows = 0;
+    EXPECT_EQ(followed(), kOwner);
+    EXPECT_EQ(followed(kPinned), kOwner);
+    backends_[kPinned].serves_flows = 1;
     slot_.steady = Slot::kByHash;
     earlier_ = {{.first_hash = 0, .owner = kPinned}};
-    EXPECT_EQ(followed(kGoesOn), kPinned);
+    EXPECT_EQ(followed(), kPinned);
 }
 
-TEST_F(TrackOfPeer, FollowingRemembersNothing) {
-    peer_knows(kPinned);
-    for (const FlowSignal& signal : {kOpens, kGoesOn, kCloses}) followed(signal);
-    EXPECT_EQ(flows_.entries(), 0U);
-    EXPECT_EQ(flows_.statistics().inserted, 0U);
+// The peer, once it has the group, looks for an unknown flow at the steady owner.
+TEST_F(TrackOfPeer, WhileAGroupMovesNothingOpensWhereThePeerWouldNotLookForIt) {
+    constexpr FlowSignal kUdp{.is_udp = true};
+    constexpr FlowSignal kQuic{.is_udp = true, .opens = true};
+    changed_at_ = kTakenOverAt - 31;  // an unknown UDP flow counts as new
+    for (const FlowSignal& signal : {kOpens, kUdp, kQuic}) {
+        const auto sent = [&] {
+            TableForTest fresh(64);
+            return track(*fresh, {kFlowHash, {}}, at(), signal, backends_, {.udp_idle = 30}, now_)
+                .backend;
+        };
+        is_moving_ = false;
+        EXPECT_EQ(sent(), kOwner);
+        is_moving_ = true;
+        EXPECT_EQ(sent(), kSteadyThere);
+        EXPECT_EQ(sent(), followed());
+    }
+    backends_[kSteadyThere].serves_flows = 0;
+    EXPECT_EQ(send(kOpens).backend, kOwner) << "where the peer would look as well";
+}
+
+TEST_F(TrackOfPeer, WhileAGroupMovesAFlowOnOldPortsStaysWhereItWas) {
+    is_moving_ = true;
+    ASSERT_TRUE(flows_->insert(kFlowHash, kPinned, FlowState::kClosing, now_, kPeersFlow));
+    EXPECT_EQ(send(kOpens).backend, kPinned);
+    is_moving_ = false;
+    EXPECT_EQ(remembered().state(), FlowState::kOpening);
+    ASSERT_EQ(send({.closes = true}).backend, kPinned);
+    EXPECT_EQ(send(kOpens).backend, kOwner);
 }
 
 }  // namespace
