@@ -182,7 +182,9 @@ void MainCore::judge_preemption(Instant now) {
     const auto waited =
         std::chrono::duration_cast<std::chrono::milliseconds>(gate.waited(now)).count();
     const bool is_new = gate.judge(peer_->link.is_in_step(peer_->tables, now), now);
-    pair_.allow_preemption(gate.is_open());
+    // Whoever gives a group back tells first what is opening, which takes it a moment.
+    pair_.allow_preemption(gate.is_open() && !handoff_->awaits_group());
+    orders_.take_back_own(gate.state() == State::kInStep, peer_->link.peer(), now);
     shared_.fixed().peer.is_syncing.store(gate.state() != State::kInStep,
                                           std::memory_order_relaxed);
     if (gate.state() == State::kInStep) {

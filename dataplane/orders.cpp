@@ -44,6 +44,17 @@ bool Orders::leave() {
     return any;
 }
 
+void Orders::take_back_own(bool is_in_step, const Handoff::Peer& peer, Instant now) {
+    if (!is_in_step) is_own_refused_ = false;
+    if (!is_in_step || is_own_refused_ || !is_idle() || !peer.is_alive) return;
+    const std::optional<std::uint64_t> group = routers_->replaced_group(now);
+    if (!group) return;
+    tables::Order order;
+    order.kind = OrderKind::kTakeBack;
+    under_way_.push_back(
+        {.order = order, .is_own = true, .groups = {*group}, .gap = {}, .trouble = {}});
+}
+
 void Orders::add(const tables::Order& order, bool is_own) {
     UnderWay next{.order = order, .is_own = is_own, .groups = {}, .gap = {}, .trouble = {}};
     if (!order.group.view().empty()) {
@@ -100,6 +111,7 @@ void Orders::note(const Handoff::Result& result) {
 void Orders::finish() {
     const UnderWay order = std::move(under_way_.front());
     under_way_.pop_front();
+    is_own_refused_ |= order.is_own && !order.trouble.empty();
     tables::OrderReport report;
     report.id = order.order.id;
     report.is_done = static_cast<tables::Flag>(order.trouble.empty());

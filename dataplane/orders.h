@@ -28,6 +28,10 @@ class Orders {
     void take(const tables::Order& order);
     /// Hands off all that is active here: this instance is about to stop. False: nothing is.
     bool leave();
+    /// Asks the peer for a group that it has and that is this instance's by priority, so that it
+    /// tells all before. Not again after that failed, until this instance has been out of step:
+    /// then it goes by advertisements alone.
+    void take_back_own(bool is_in_step, const pair::Handoff::Peer& peer, Instant now);
     void step(const pair::Handoff::Peer& peer, Instant now);
     [[nodiscard]] bool is_idle() const { return under_way_.empty(); }
 
@@ -51,6 +55,7 @@ class Orders {
     tables::PeerState* state_;
     Report report_;
     std::deque<UnderWay> under_way_;
+    bool is_own_refused_ = false;
 };
 
 }  // namespace tandem

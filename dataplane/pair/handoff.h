@@ -37,6 +37,9 @@ class Handoff {
     /// nullopt: it has begun; else why it cannot.
     std::optional<std::string> begin(Kind kind, std::uint64_t group, const Peer& peer, Instant now);
     [[nodiscard]] bool is_under_way() const { return stage_ != Stage::kIdle; }
+    /// The other one has been asked for a group, and gives it back when it has told all: it is not
+    /// to be replaced before.
+    [[nodiscard]] bool awaits_group() const { return stage_ == Stage::kReturning; }
 
     /// The peer asks.
     Answer on_ask(const Ask& ask, const Peer& peer, Instant now);

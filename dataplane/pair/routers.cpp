@@ -423,6 +423,22 @@ void Routers::claim(std::uint64_t group, Instant now) {
     }
 }
 
+std::optional<std::uint64_t> Routers::replaced_group(Instant now) const {
+    for (const Group& group : groups_) {
+        const auto is_replaced = [&](const Router& router) {
+            return router.vrrp && router.vrrp->is_replacing(now);
+        };
+        const auto is_other = [&](const Router& router) {
+            return router.vrrp && !router.vrrp->is_replacing(now);
+        };
+        if (std::ranges::any_of(group.routers, is_replaced) &&
+            std::ranges::none_of(group.routers, is_other)) {
+            return tables::name_id(group.record.name);
+        }
+    }
+    return std::nullopt;
+}
+
 void Routers::set_muted(std::uint64_t group, bool is_muted) {
     if (Group* known = find(group)) known->is_muted = is_muted;
 }

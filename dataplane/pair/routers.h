@@ -88,6 +88,8 @@ class Routers {
     void set_yields(std::uint64_t group, bool yields, Instant now);
     /// A planned handoff has begun, or has ended.
     void set_hands_off(bool hands_off);
+    /// One whose active instance is about to be replaced by this one: all of its routers are.
+    [[nodiscard]] std::optional<std::uint64_t> replaced_group(Instant now) const;
     /// The peer asks this instance to be active.
     void claim(std::uint64_t group, Instant now);
     /// From now on, or no longer, nothing is said of it: as if this instance were dead.

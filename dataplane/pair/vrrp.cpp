@@ -73,7 +73,12 @@ bool Vrrp::is_to_be_replaced(const Advert& advert, Instant now) {
         return false;
     }
     if (!lower_since_) lower_since_ = now;
-    return now - *lower_since_ >= settings_.preempt_delay;
+    return is_replacing(now);
+}
+
+bool Vrrp::is_replacing(Instant now) const {
+    return role_ == Role::kBackup && may_preempt_ && lower_since_ &&
+           now - *lower_since_ >= settings_.preempt_delay;
 }
 
 Actions Vrrp::on_advert(const Advert& advert, Instant now) {

@@ -53,6 +53,8 @@ class Vrrp {
     [[nodiscard]] Actions claim(Instant now);
     /// Whether a lower active may be replaced: not before this instance has caught up.
     void allow_preemption(bool is_allowed) { may_preempt_ = is_allowed; }
+    /// A lower one is active and is about to be replaced: it goes on, but the timer runs out.
+    [[nodiscard]] bool is_replacing(Instant now) const;
     /// Gives the role up; who was active says so, so that nobody has to wait.
     [[nodiscard]] Actions stop();
 

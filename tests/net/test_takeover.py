@@ -60,6 +60,8 @@ def test_who_returns_waits_until_it_is_in_step_and_breaks_nothing(lab):
         first.wait_role("active", since)
         text = first.dataplane.text()[since:]
         assert text.index("in step after") < text.index("active for IPv4")
+        # It has asked for its group: so the other one has told what was opening there.
+        first.dataplane.wait_for_log(re.compile("handoff: 1 group done"), since)
         assert not downloads.broken()
 
 

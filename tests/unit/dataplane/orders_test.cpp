@@ -14,6 +14,7 @@ using tables::OrderKind;
 using tables::OrderReport;
 
 constexpr std::size_t kOrderedGroups = 3;
+constexpr Duration kTwoHours = std::chrono::hours(2);  ///< the two begin at one
 
 class OrdersTest : public testing::Test {
   protected:
@@ -45,13 +46,35 @@ class OrdersTest : public testing::Test {
         EXPECT_TRUE(orders_.is_idle());
         return report;
     }
-    [[nodiscard]] std::size_t groups_here() const {
+    /// All groups are at the peer, and this instance has the higher priority.
+    void come_back_by_priority() {
+        if (groups_here() != 0) {
+            take(OrderKind::kHandoff);
+            report();
+        }
+        for (std::size_t i = 0; i < kOrderedGroups; ++i) {
+            two_.here.routers.set_yields(GroupSide::group_id(i), false, two_.now);
+        }
+    }
+    /// As the main core does it.
+    void step_in_step() {
+        two_.tick();
+        two_.here.routers.allow_preemption(!two_.here.handoff.awaits_group());
+        orders_.take_back_own(true, two_.peer_of(two_.here), two_.now);
+        orders_.step(two_.peer_of(two_.here), two_.now);
+    }
+    [[nodiscard]] std::size_t answered_here() const {
         std::size_t count = 0;
         for (std::uint8_t i = 0; i < kOrderedGroups; ++i) {
-            EXPECT_NE(two_.here.answers(i), two_.there.answers(i));
             count += static_cast<std::size_t>(two_.here.answers(i));
         }
         return count;
+    }
+    [[nodiscard]] std::size_t groups_here() const {
+        for (std::uint8_t i = 0; i < kOrderedGroups; ++i) {
+            EXPECT_NE(two_.here.answers(i), two_.there.answers(i));
+        }
+        return answered_here();
     }
     static std::string said(const OrderReport& report) { return report.said.data(); }
 
@@ -75,6 +98,42 @@ TEST_F(OrdersTest, AllGroupsAreHandedOffOneAfterTheOtherAndTakenBack) {
     EXPECT_EQ(said(report()), "3 groups done");
     EXPECT_EQ(groups_here(), kOrderedGroups);
     EXPECT_EQ(two_.longest_silence, Duration{});
+}
+
+TEST_F(OrdersTest, WhatIsItsOwnByPriorityItAsksForInsteadOfReplacingThePeer) {
+    come_back_by_priority();
+    bool was_told_of = false;  // of what is opening there
+    for (std::size_t here = 0; here < kOrderedGroups && two_.now < Instant{kTwoHours};) {
+        was_told_of |= two_.there.handoff.is_under_way();
+        step_in_step();
+        if (std::exchange(here, answered_here()) == answered_here()) continue;
+        EXPECT_TRUE(std::exchange(was_told_of, false)) << here;
+    }
+    run(std::chrono::seconds(1));
+    EXPECT_EQ(groups_here(), kOrderedGroups);
+    EXPECT_TRUE(orders_.is_idle());
+    EXPECT_TRUE(reports_.empty()) << "nobody has ordered it";
+    EXPECT_EQ(two_.longest_silence, Duration{});
+}
+
+TEST_F(OrdersTest, WhoIsNotAnsweredReplacesThePeerAndAsksNotAgainBeforeItWasOutOfStep) {
+    come_back_by_priority();
+    two_.asks_arrive = false;
+    for (int i = 0; i < 9000; ++i) step_in_step();
+    EXPECT_FALSE(orders_.is_idle());
+    EXPECT_EQ(groups_here(), 0U) << "it waits for its answer";
+    for (int i = 0; i < 2000; ++i) step_in_step();
+    EXPECT_EQ(groups_here(), kOrderedGroups);
+    take(OrderKind::kHandoff);
+    two_.asks_arrive = true;
+    report();
+    ASSERT_EQ(groups_here(), 0U);
+    come_back_by_priority();
+    step_in_step();
+    EXPECT_TRUE(orders_.is_idle());
+    orders_.take_back_own(false, two_.peer_of(two_.here), two_.now);
+    for (int i = 0; i < 50 && orders_.is_idle(); ++i) step_in_step();
+    EXPECT_FALSE(orders_.is_idle());
 }
 
 TEST_F(OrdersTest, OneGroupGoesAndTheOthersStay) {

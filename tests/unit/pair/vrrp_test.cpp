@@ -117,8 +117,15 @@ TEST(Vrrp, ALowerOneIsReplacedAfterTheDelay) {
         EXPECT_EQ(vrrp.on_advert(advert(99), now), kNothing);
         EXPECT_EQ(vrrp.deadline(), now + down_interval(100)) << i;
     }
+    EXPECT_FALSE(vrrp.is_replacing(now - milliseconds(51)));
     EXPECT_EQ(vrrp.on_advert(advert(99), now), kNothing);
     EXPECT_EQ(vrrp.deadline(), now - kInterval + down_interval(100)) << "no longer waited for";
+    EXPECT_TRUE(vrrp.is_replacing(now));
+    vrrp.allow_preemption(false);
+    EXPECT_FALSE(vrrp.is_replacing(now));
+    vrrp.allow_preemption(true);
+    EXPECT_EQ(vrrp.claim(now).role, Role::kActive);
+    EXPECT_FALSE(vrrp.is_replacing(now));
 }
 
 TEST(Vrrp, TheDelayBeginsAnewWhenAHigherOneWasSeen) {
