@@ -35,8 +35,9 @@ def test_a_reload_takes_a_backend_away_and_fails_no_request_that_was_not_under_w
         begun = time.monotonic()
         since = tandem.reload(with_backends(config, lab.backends[1:]))
         tandem.control.wait_for_log(re.compile("slots move"), since)
+        tandem.wait_serving(VIP4, lab.backends[1:])  # control says so before workers know
         moved = time.monotonic()
-        tandem.wait_serving(VIP4, lab.backends[1:])
+        stream.wait_for(100)
         # Who is under way with a backend that goes without a drain goes with it; nobody else.
         failed = stream.stop().failed
         assert len(failed) <= 2, failed
