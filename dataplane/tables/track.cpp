@@ -87,8 +87,10 @@ Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
     }
     if (!at.slot.is_in_transition()) return {at.slot.owner, false, false};
     const BackendIndex backend = signal.opens && !at.is_moving ? at.slot.owner : without;
-    // Of a flow that ends nothing is worth remembering; if only one side does, more will come.
-    if (backend == kNoBackend || signal.closes) return {backend, false, false};
+    // Of a flow that ends nothing is worth remembering; if only one side does, more will come. And
+    // one whose steady owner does not answer opens at the owner when it tries again.
+    const bool opens_elsewhere = signal.opens && at.is_moving;
+    if (backend == kNoBackend || signal.closes || opens_elsewhere) return {backend, false, false};
     if (flows.insert(sought.hash, backend, state_at_first(signal), now, at.identity)) {
         return {backend, true, false};
     }

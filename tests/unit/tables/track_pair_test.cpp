@@ -177,6 +177,7 @@ TEST_F(TrackOfPeer, WhileAGroupMovesNothingOpensWhereThePeerWouldNotLookForIt) {
         EXPECT_EQ(sent(), kSteadyThere);
         EXPECT_EQ(sent(), followed());
     }
+    EXPECT_FALSE(send(kOpens).is_remembered) << "its steady owner may be down, and kept";
     backends_[kSteadyThere].serves_flows = 0;
     EXPECT_EQ(send(kOpens).backend, kOwner) << "where the peer would look as well";
 }
