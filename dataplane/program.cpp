@@ -101,18 +101,18 @@ void log_counters(SharedTables& shared) {
     }
 }
 
-/// Of a worker without packets. A queue of 1024 is full after 70 us of the smallest frames at 10
-/// Gbit/s: an adaptive worker is awake before that, a relaxed one need not be.
-long longest_sleep_ns(conf::Poll poll) {
+/// A queue of 1024 is full after 70 us of the smallest frames at 10 Gbit/s: an adaptive worker is
+/// awake before that. A relaxed one need not be; it leaves its CPU to others as soon as it can.
+pipeline::Rest rest_of(conf::Poll poll) {
     switch (poll) {
         case conf::Poll::kAdaptive:
-            return 50'000;
+            return {.spins = 256, .sleep_min_ns = 1'000, .sleep_max_ns = 50'000};
         case conf::Poll::kRelaxed:
-            return 1'000'000;
+            return {.spins = 8, .sleep_min_ns = 50'000, .sleep_max_ns = 1'000'000};
         case conf::Poll::kBusy:
             break;
     }
-    return 0;
+    return {};
 }
 
 /// Everything between DPDK's start and its end.
@@ -149,13 +149,12 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
     std::deque<pipeline::Worker> workers;
     const std::uint64_t patience = rte_get_tsc_hz() / 1'000'000 * kTxPatienceUs;
     for (std::uint16_t i = 0; i < plan.workers; ++i) {
-        workers.emplace_back(
-            pipeline::WorkerSettings{.queue = {i},
-                                     .sleep_max_ns = longest_sleep_ns(config.dataplane.poll),
-                                     .tx_patience_cycles = patience,
-                                     .timeouts = timeouts},
-            ports.value().ports(), shared.live(), shared.flows(),
-            paired ? paired->of_worker(i) : pipeline::PairedFlows{});
+        workers.emplace_back(pipeline::WorkerSettings{.queue = {i},
+                                                      .rest = rest_of(config.dataplane.poll),
+                                                      .tx_patience_cycles = patience,
+                                                      .timeouts = timeouts},
+                             ports.value().ports(), shared.live(), shared.flows(),
+                             paired ? paired->of_worker(i) : pipeline::PairedFlows{});
         if (rte_eal_remote_launch(run_worker, &workers.back(), i + 1U) == 0) continue;
         stop_workers.store(true, std::memory_order_relaxed);
         rte_eal_mp_wait_lcore();

@@ -24,11 +24,6 @@ namespace tandem::pipeline {
 
 namespace {
 
-// An idle worker first spins with pauses, then sleeps, each time half as long again as the last
-// time: a packet that comes after a pause waits for a third of that pause at most.
-constexpr std::uint32_t kPauseLoops = 256;
-constexpr long kShortestSleepNs = 1'000;
-
 constexpr std::size_t kSweepSeconds = 30;
 constexpr std::size_t kSweepBuckets = 16;  ///< about as long as a packet takes
 
@@ -58,7 +53,7 @@ void Worker::run(const std::atomic<bool>& stop) {
         if (run_once()) {
             tables::add(counters_->busy_loops, 1);
             idle_loops_ = 0;
-        } else if (settings_.sleep_max_ns > 0) {
+        } else if (settings_.rest.sleep_max_ns > 0) {
             rest();
         }
     }
@@ -66,14 +61,14 @@ void Worker::run(const std::atomic<bool>& stop) {
 }
 
 void Worker::rest() {
-    if (++idle_loops_ <= kPauseLoops) {
-        sleep_ns_ = kShortestSleepNs;
+    if (++idle_loops_ <= settings_.rest.spins) {
+        sleep_ns_ = settings_.rest.sleep_min_ns;
         rte_pause();
         return;
     }
     const timespec duration{0, sleep_ns_};
     ::nanosleep(&duration, nullptr);
-    sleep_ns_ = std::min(sleep_ns_ + sleep_ns_ / 2, settings_.sleep_max_ns);
+    sleep_ns_ = std::min(sleep_ns_ + sleep_ns_ / 2, settings_.rest.sleep_max_ns);
 }
 
 /// One generation for the whole burst. True once there is any.

@@ -13,9 +13,17 @@
 
 namespace tandem::pipeline {
 
+/// How a worker rests without packets: it spins with pauses, then sleeps, each time half as long
+/// again as the last time.
+struct Rest {
+    std::uint32_t spins;
+    long sleep_min_ns;
+    long sleep_max_ns;  ///< 0: it polls without pause
+};
+
 struct WorkerSettings {
     QueueId queue;
-    long sleep_max_ns;  ///< at a time, without packets; 0: it polls without pause
+    Rest rest;
     std::uint64_t tx_patience_cycles;
     tables::FlowTimeouts timeouts;
 };

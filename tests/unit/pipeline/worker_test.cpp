@@ -51,11 +51,10 @@ class WorkerTest : public PacketTest {
         run_until([&] { return counters().received == goal; });
     }
     template <class Condition>
-    void run_until(Condition condition, long sleep_max_ns = 50'000) {
+    void run_until(Condition condition, const Rest& rest = {256, 1'000, 50'000}) {
         std::atomic<bool> stop = false;
-        Worker worker(
-            {.queue = {0}, .sleep_max_ns = sleep_max_ns, .tx_patience_cycles = 0, .timeouts = {}},
-            ports_, both_.live_region(), memory_);
+        Worker worker({.queue = {0}, .rest = rest, .tx_patience_cycles = 0, .timeouts = {}}, ports_,
+                      both_.live_region(), memory_);
         std::jthread thread([&] { worker.run(stop); });
         const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
         while (!condition() && std::chrono::steady_clock::now() < limit) {
@@ -293,7 +292,8 @@ TEST_F(WorkerTest, WithoutPacketsItSleepsLongerAndLongerUpToItsLimit) {
     constexpr std::uint64_t kUntilItSleepsSoLong = 256 + 18;  // pauses, then 1 us, half more each
     constexpr std::uint64_t kSleeps = 50;
     const auto start = std::chrono::steady_clock::now();
-    run_until([&] { return counters().loops > kUntilItSleepsSoLong + kSleeps; }, 1'000'000);
+    run_until([&] { return counters().loops > kUntilItSleepsSoLong + kSleeps; },
+              {256, 1'000, 1'000'000});
     const auto passed = std::chrono::steady_clock::now() - start;
     EXPECT_GE(passed, kSleeps * std::chrono::milliseconds(1));
     EXPECT_LT(passed, std::chrono::milliseconds(2500)) << "as long as if there were no limit";
