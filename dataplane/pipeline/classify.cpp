@@ -17,24 +17,25 @@ bool is_group_mac(const std::uint8_t* mac) {
 Burst::Decision find_flow_vip(const tables::VipTable& vips, const tables::Roles& roles,
                               bool refuses_any, Packet& packet) {
     const FlowKey& key = packet.parsed.key;
-    const tables::VipTable::Match match =
+    const tables::VipEntry* vip =
         vips.find(key.destination, key.protocol, ntohs(key.destination_port));
-    if (match.vip == tables::kNoVip) {
-        return match.address_is_vip ? Verdict::kNoService : Verdict::kPunted;
+    if (vip == nullptr) [[unlikely]] {
+        const bool is_vip = vips.find_network(key.destination) != nullptr;
+        return is_vip ? Verdict::kNoService : Verdict::kPunted;
     }
-    if (refuses_any && roles.refuses(match.group, key.destination.is_v4())) [[unlikely]]
+    if (refuses_any && roles.refuses(vip->group, key.destination.is_v4())) [[unlikely]]
         return Verdict::kNotActive;
-    packet.vip = match.vip;
-    packet.pool = match.pool;
-    packet.is_stateless = match.udp_is_stateless;
+    packet.vip = vip->vip;
+    packet.pool = vip->pool;
+    packet.is_stateless = vip->udp_is_stateless != 0;
     return Burst::stay();
 }
 
 /// Of anything but a flow's packet.
 Burst::Decision find_vip(const tables::VipTable& vips, bool to_group, Packet& packet) {
-    const tables::VipTable::Match match = vips.find_address(packet.parsed.key.destination);
-    packet.group = match.group;
-    if (!match.address_is_vip) return Verdict::kPunted;
+    const tables::VipEntry* network = vips.find_network(packet.parsed.key.destination);
+    if (network == nullptr) return Verdict::kPunted;
+    packet.group = network->group;
     switch (packet.parsed.kind) {
         case PacketKind::kArpRequest:
         case PacketKind::kSolicitation:

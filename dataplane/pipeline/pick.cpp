@@ -40,6 +40,7 @@ Burst::Decision to_backend(const LiveView& tables, Packet& packet, tables::Backe
 
 /// Second pass. Returns of how many packets the flow table has to be asked.
 std::size_t follow_slots(const LiveView& tables, FlowTracker& tracker, Burst& burst) {
+    const KeyedHash hash = tracker.hash;  // a local: what a packet is given might be the key
     std::size_t sought = 0;
     burst.advance([&](Packet& packet) -> Burst::Decision {
         packet.needs_memory = false;
@@ -49,7 +50,7 @@ std::size_t follow_slots(const LiveView& tables, FlowTracker& tracker, Burst& bu
         if (slot.is_steady() || packet.is_stateless) [[likely]]
             return to_backend(tables, packet, slot.owner);
         packet.needs_memory = true;
-        packet.flow.hash = tracker.hash.of_flow(packet.parsed.key);
+        packet.flow.hash = hash.of_flow(packet.parsed.key);
         tracker.table.prefetch(packet.flow.hash);
         ++sought;
         return Burst::stay();

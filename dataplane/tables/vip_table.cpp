@@ -114,7 +114,10 @@ VipTable::VipTable(const VipTableShape& shape, std::span<const VipEntry> entries
     length_count_ = shape.length_count;
 }
 
-const VipEntry* VipTable::find_network(const IpAddress& network, std::uint8_t length) const {
+/// The network of this length that the address is in.
+const VipEntry* VipTable::network_of(const IpAddress& address, std::uint8_t length) const {
+    const IpAddress network =
+        length == kSingleAddress ? address : Prefix{address, length}.network();
     const std::size_t mask = networks_.size() - 1;
     const std::size_t first = hash(network, 0, length);
     for (std::size_t probe = 0; probe < networks_.size(); ++probe) {
@@ -125,26 +128,27 @@ const VipEntry* VipTable::find_network(const IpAddress& network, std::uint8_t le
     return nullptr;
 }
 
-VipTable::Match VipTable::find_wide(const IpAddress& address, std::uint8_t protocol,
+const VipEntry* VipTable::find_network(const IpAddress& address) const {
+    for (const std::uint8_t length : std::span(lengths_).first(length_count_)) {
+        if (const VipEntry* network = network_of(address, length)) return network;
+    }
+    return nullptr;
+}
+
+const VipEntry* VipTable::find_wide(const IpAddress& address, std::uint8_t protocol,
                                     std::uint16_t port) const {
-    Match match;
-    for (std::uint32_t i = 0; i < length_count_; ++i) {
-        const std::uint8_t length = lengths_[i];
-        const VipEntry* network = length == kSingleAddress
-                                      ? find_network(address, length)
-                                      : find_network(Prefix{address, length}.network(), length);
+    for (const std::uint8_t length : std::span(lengths_).first(length_count_)) {
+        const VipEntry* network = network_of(address, length);
         if (network == nullptr) continue;
-        if (!match.address_is_vip) match.group = network->group;
-        match.address_is_vip = true;
         const std::size_t first = std::min<std::size_t>(network->port_first, wide_.size());
         const std::size_t count = std::min<std::size_t>(network->port_last, wide_.size() - first);
         for (const VipEntry& entry : wide_.subspan(first, count)) {
             if (entry.protocol == protocol && entry.port_first <= port && port <= entry.port_last) {
-                return {entry.vip, entry.pool, entry.group, true, entry.udp_is_stateless != 0};
+                return &entry;
             }
         }
     }
-    return match;
+    return nullptr;
 }
 
 }  // namespace tandem::tables

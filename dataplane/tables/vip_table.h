@@ -20,8 +20,6 @@
 
 namespace tandem::tables {
 
-inline constexpr std::uint16_t kNoVip = 0xffff;
-
 struct VipEntry {
     IpAddress address;             ///< host bits cleared
     std::uint16_t port_first = 0;  ///< host order; of a network: its first entry in `wide`
@@ -30,7 +28,7 @@ struct VipEntry {
     std::uint8_t protocol = 0;
     Flag used = 0;
     Flag udp_is_stateless = 0;
-    std::uint16_t vip = kNoVip;
+    std::uint16_t vip = 0;
     std::uint16_t pool = 0;
     std::uint8_t group = kNoGroup;  ///< of a network: of all its VIPs
     std::array<std::uint8_t, 3> unused{};
@@ -56,45 +54,34 @@ BuiltVipTable build_vip_table(std::span<const PlanVip> vips);
 
 class VipTable {
   public:
-    struct Match {
-        std::uint16_t vip = kNoVip;
-        std::uint16_t pool = 0;
-        std::uint8_t group = kNoGroup;
-        bool address_is_vip = false;  ///< some VIP has this address, if not this port
-        bool udp_is_stateless = false;
-    };
-
     VipTable() = default;
     /// A shape that does not fit `entries` gives an empty table.
     VipTable(const VipTableShape& shape, std::span<const VipEntry> entries);
 
-    /// `port` in host order.
-    [[nodiscard]] Match find(const IpAddress& address, std::uint8_t protocol,
-                             std::uint16_t port) const {
-        if (exact_.empty()) return find_wide(address, protocol, port);
+    /// The VIP of a packet, or nullptr. `port` in host order.
+    [[nodiscard]] const VipEntry* find(const IpAddress& address, std::uint8_t protocol,
+                                       std::uint16_t port) const {
         const std::size_t mask = exact_.size() - 1;
         const std::size_t first = hash(address, port, protocol);
-        for (std::size_t probe = 0; probe <= mask; ++probe) {
+        for (std::size_t probe = 0; probe < exact_.size(); ++probe) {
             const VipEntry& entry = exact_[(first + probe) & mask];
             if (entry.address == address && entry.port_first == port &&
                 entry.protocol == protocol && entry.used != 0) [[likely]]
-                return {entry.vip, entry.pool, entry.group, true, entry.udp_is_stateless != 0};
+                return &entry;
             if (entry.used == 0) break;
         }
         return find_wide(address, protocol, port);
     }
-    /// Whether any VIP has this address, and of which group: ARP, neighbour discovery and ping ask
-    /// that. VIPs whose addresses overlap are of one group.
-    [[nodiscard]] Match find_address(const IpAddress& address) const {
-        return find_wide(address, 0, 0);
-    }
+    /// The smallest network of VIPs with this address, or nullptr: ARP, neighbour discovery and
+    /// ping ask that. VIPs whose addresses overlap are of one group.
+    [[nodiscard]] const VipEntry* find_network(const IpAddress& address) const;
 
     static std::size_t hash(const IpAddress& address, std::uint16_t port, std::uint8_t protocol);
 
   private:
-    [[nodiscard]] Match find_wide(const IpAddress& address, std::uint8_t protocol,
-                                  std::uint16_t port) const;
-    [[nodiscard]] const VipEntry* find_network(const IpAddress& network, std::uint8_t length) const;
+    [[nodiscard]] const VipEntry* find_wide(const IpAddress& address, std::uint8_t protocol,
+                                            std::uint16_t port) const;
+    [[nodiscard]] const VipEntry* network_of(const IpAddress& address, std::uint8_t length) const;
 
     std::span<const VipEntry> exact_;
     std::span<const VipEntry> networks_;

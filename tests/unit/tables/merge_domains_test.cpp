@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dataplane/base/check.h"
 #include "dataplane/tables/merge.h"
 #include "tests/unit/tables/both_sides.h"
 
@@ -39,10 +40,9 @@ Domain domain_of_east(bool is_v4) {
 }
 
 const LiveView::Pool& pool_of_vip(const LiveView& live, const char* address) {
-    const VipTable::Match match = live.vips().find(ip(address), 6, 80);
-    EXPECT_NE(match.vip, kNoVip) << address;
-    EXPECT_LT(match.pool, live.pools().size());
-    return live.pools()[match.pool];
+    const VipEntry* vip = live.vips().find(ip(address), 6, 80);
+    CHECK(vip != nullptr && vip->pool < live.pools().size());
+    return live.pools()[vip->pool];
 }
 
 const SlotTableId kEastTable{.pool = name_id(Name("web")), .domain = domain_of_east(true)};

@@ -50,8 +50,10 @@ TEST(Merge, SlotsVipsAndKeyReachTheWorkers) {
         EXPECT_EQ(live.pools()[0].slots[i].owner, i == 7 ? 2 : 1);
         EXPECT_EQ(live.pools()[0].slots[i].steady, Slot::kSteady);
     }
-    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 80).vip, 0);
-    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 81).vip, kNoVip);
+    const VipEntry* vip = live.vips().find(ip("203.0.113.10"), 6, 80);
+    ASSERT_NE(vip, nullptr);
+    EXPECT_EQ(vip->vip, 0);
+    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 81), nullptr);
     EXPECT_EQ(live.hash().of_pair(1, 2), KeyedHash(plan.head.hash_key).of_pair(1, 2));
     EXPECT_EQ(live.generation(), 1U);
 }
@@ -282,7 +284,7 @@ TEST(Merge, AnEmptyPlanIsAPlan) {
     for (int i = 0; i < 300; ++i) both.apply(plan);
     const LiveView live = both.view();
     EXPECT_TRUE(live.pools().empty());
-    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 80).vip, kNoVip);
+    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 80), nullptr);
 }
 
 TEST(Merge, APoolWhoseMemoryIsReusedHasOneSlotThatIsNobodys) {

@@ -45,11 +45,11 @@ class Table {
     }
     [[nodiscard]] int find(const IpAddress& address, std::uint8_t protocol,
                            std::uint16_t port) const {
-        const VipTable::Match match = table_.find(address, protocol, port);
-        if (match.vip == kNoVip) return -1;
-        EXPECT_EQ(match.pool, match.vip + 100);
-        EXPECT_TRUE(match.address_is_vip);
-        return match.vip;
+        const VipEntry* found = table_.find(address, protocol, port);
+        if (found == nullptr) return -1;
+        EXPECT_EQ(found->pool, found->vip + 100);
+        EXPECT_NE(table_.find_network(address), nullptr);
+        return found->vip;
     }
 
     /// What find() must say, by looking at every VIP.
@@ -86,7 +86,7 @@ TEST(VipTable, EmptyOneKnowsNobody) {
     const Table table({});
     EXPECT_EQ(table.find("203.0.113.1", kTcp, 80), -1);
     EXPECT_EQ(table.find("2001:db8::1", kUdp, 0), -1);
-    EXPECT_FALSE((*table).find_address(*IpAddress::parse("::")).address_is_vip);
+    EXPECT_EQ((*table).find_network(*IpAddress::parse("::")), nullptr);
     EXPECT_TRUE(table.built().entries.empty());
 }
 
@@ -107,10 +107,8 @@ TEST(VipTable, FindsSinglePortsOfBothFamiliesAndProtocols) {
 TEST(VipTable, TellsAVipAddressWithoutThisPortFromAForeignAddress) {
     const Table table({vip("203.0.113.1", kTcp, 80, 80), vip("198.51.100.0/24", kUdp, 53, 53)});
     const auto address_is_vip = [&](const char* address) {
-        const IpAddress parsed = *IpAddress::parse(address);
-        EXPECT_EQ((*table).find_address(parsed).address_is_vip,
-                  (*table).find(parsed, kTcp, 8080).address_is_vip);
-        return (*table).find_address(parsed).address_is_vip;
+        EXPECT_EQ(table.find(address, kTcp, 8080), -1);
+        return (*table).find_network(*IpAddress::parse(address)) != nullptr;
     };
     EXPECT_TRUE(address_is_vip("203.0.113.1"));
     EXPECT_TRUE(address_is_vip("198.51.100.200"));
@@ -232,7 +230,7 @@ TEST(VipTable, SaysWhatLookingAtEveryVipSays) {
             const int expected = table.expected(address, protocol, port);
             ASSERT_EQ(table.find(address, protocol, port), expected)
                 << "seed " << seed << ": " << address.str() << ' ' << port;
-            ASSERT_EQ((*table).find_address(address).address_is_vip, table.has_address(address));
+            ASSERT_EQ((*table).find_network(address) != nullptr, table.has_address(address));
             ++(expected < 0 ? missed : found);
         }
     }
