@@ -74,6 +74,29 @@ TEST_F(PlannerTest, GivesNewFlowsOnlyToBackendsThatAreUp) {
     EXPECT_EQ(slots_of(one, 1, index_of(one, "10.0.0.12")), one.pools[1].slot_count);
 }
 
+TEST_F(PlannerTest, HandsOnWhatTheFileSaysOfAVip) {
+    conf::Vip dns = vip("dns", "203.0.113.64/26", "api");
+    dns.protocol = conf::Protocol::kUdp;
+    dns.port_first = 53;
+    dns.port_last = 54;
+    dns.udp = conf::UdpFlows::kStateless;
+    config_.vips.push_back(dns);
+    ASSERT_TRUE(planner_.apply(config_));
+    const PlanContent plan = planner_.make().first;
+    ASSERT_EQ(plan.vips.size(), 2U);
+    const auto found = std::ranges::find(plan.vips, ip("203.0.113.64"), &tables::PlanVip::address);
+    ASSERT_NE(found, plan.vips.end());
+    EXPECT_EQ(found->prefix_length, 122) << "of the 128 bits that hold either family";
+    EXPECT_EQ(found->protocol, 17);
+    EXPECT_EQ(found->port_first, 53);
+    EXPECT_EQ(found->port_last, 54);
+    EXPECT_EQ(found->udp_is_stateless, 1);
+    EXPECT_EQ(plan.pools[found->pool].name.view(), "api");
+    const tables::PlanVip& other = plan.vips[found == plan.vips.begin() ? 1 : 0];
+    EXPECT_EQ(other.udp_is_stateless, 0);
+    EXPECT_EQ(plan.pools[other.pool].name.view(), "web");
+}
+
 TEST_F(PlannerTest, KeepsTheSlotsOfPoolsThatHaveNotChanged) {
     all_up();
     const PlanContent before = planner_.make().first;
