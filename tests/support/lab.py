@@ -5,6 +5,7 @@ answer the client directly; a BPF program at their eth0 takes off IP-in-IP heade
 Whatever ends the run, the namespaces, processes and files go; what a SIGKILL left behind is
 removed by the next run.
 """
+import contextlib
 import functools
 import itertools
 import os
@@ -180,9 +181,11 @@ class Lab:
         decap = self.directory / "decap.o"
         decap.write_bytes(decap_program())
         nodes = [self.client, *self.balancers, *self.backends]
-        self._add_namespaces(self.switch, *nodes)
+        command("ip", "-batch", "-", input="\n".join(
+            f"netns add {node.namespace}" for node in (self.switch, *nodes)))
         # The switch's ends first: an end that is up before the other is has no carrier for a while.
         self.switch.shell(
+            "sysctl -q -w net.ipv6.conf.default.accept_dad=0",
             "ip link add br0 type bridge mcast_snooping 0", "ip link set br0 up",
             *(f"ip link add {node.name} type veth peer name eth0 netns {node.namespace}"
               for node in nodes),
@@ -192,21 +195,16 @@ class Lab:
             self._connect(node, *(self._as_backend(decap) if node in self.backends else ()))
 
     @staticmethod
-    def _add_namespaces(*nodes):
-        command("ip", "-batch", "-", input="\n".join(f"netns add {n.namespace}" for n in nodes))
-        for node in nodes:
-            node.shell("sysctl -q -w net.ipv6.conf.all.accept_dad=0 "
-                       "net.ipv6.conf.default.accept_dad=0 net.ipv4.conf.all.rp_filter=0 "
-                       "net.ipv4.conf.default.rp_filter=0",
-                       "ip link set lo up")
-
-    @staticmethod
     def _without_offloads(interface):
         """Else veth hands over unfinished checksums and frames larger than the MTU."""
         return f"ethtool -K {interface} tx off tso off gso off gro off"
 
     def _connect(self, node, *further):
-        node.shell(self._without_offloads("eth0"),
+        node.shell("sysctl -q -w" + "".join(
+                       f" net.ipv6.conf.{interfaces}.accept_dad=0 net.ipv4.conf.{interfaces}.rp_filter=0"
+                       for interfaces in ("all", "default", "eth0")),
+                   self._without_offloads("eth0"),
+                   "ip link set lo up",
                    f"ip addr add {node.ipv4}/24 dev eth0",
                    f"ip addr add {node.ipv6}/64 dev eth0 nodad",
                    "ip link set eth0 up", *further)
@@ -236,37 +234,44 @@ class Lab:
             self._handlers = {}
 
 
-def _namespaces():
-    return [line.split()[0] for line in command("ip", "netns", "list").splitlines() if line]
+def namespaces():
+    """Names of all that this machine has."""
+    try:
+        return os.listdir("/run/netns")
+    except FileNotFoundError:  # there has never been one
+        return []
 
 
-def _kill_all_in(namespace):
-    """Kills the processes in a namespace. Returns those it found."""
-    pids = command("ip", "netns", "pids", namespace).split()
-    for pid in pids:
-        try:
-            os.kill(int(pid), signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    return pids
+def _kill_all_in(namespaces):
+    """Kills the processes in namespaces. Returns those it found."""
+    inodes = set()
+    for namespace in namespaces:
+        with contextlib.suppress(FileNotFoundError):  # two runs may sweep at the same time
+            inodes.add(os.stat(pathlib.Path("/run/netns") / namespace).st_ino)
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended, or is none of ours
+            if os.stat(f"/proc/{pid}/ns/net").st_ino in inodes:
+                os.kill(int(pid), signal.SIGKILL)
+                found.append(pid)
+    return found
 
 
 def _remove(lab_name):
     """Ends what still runs in a lab's namespaces, then removes them and the lab's files."""
-    for namespace in _namespaces():
-        if namespace.startswith(lab_name + "-"):
-            try:
-                wait_until(lambda: not _kill_all_in(namespace), f"the end of all in {namespace}")
-                command("ip", "netns", "del", namespace)
-            except RuntimeError:  # two runs may sweep at the same time
-                if namespace in _namespaces():
-                    raise
+    mine = [name for name in namespaces() if name.startswith(lab_name + "-")]
+    wait_until(lambda: not _kill_all_in(mine), f"the end of all in {lab_name}'s namespaces")
+    try:
+        command("ip", "-force", "-batch", "-", input="\n".join(f"netns del {name}" for name in mine))
+    except RuntimeError:  # two runs may sweep at the same time
+        if set(mine) & set(namespaces()):
+            raise
     shutil.rmtree(pathlib.Path(tempfile.gettempdir()) / lab_name, ignore_errors=True)
 
 
 def sweep():
     """Removes labs whose process is gone: killed before it could clean up."""
-    found = _namespaces() + os.listdir(tempfile.gettempdir())
+    found = namespaces() + os.listdir(tempfile.gettempdir())
     labs = {"-".join(name.split("-")[:3]) for name in found if name.startswith(PREFIX)}
     for name in labs:
         owner = name.split("-")[1]

@@ -118,7 +118,8 @@ def show(lab, stay):
         "and three backends.")
     lab.nginx = nginx.start_all(lab)
     names = [node.name for node in lab.backends]
-    config = Config(lab.directory, {"web": Service(VIP4, [node.ipv4 for node in lab.backends])})
+    config = Config(lab.directory, {"web": Service(VIP4, [node.ipv4 for node in lab.backends])},
+                    packet_memory="")
     say("Each backend runs a real nginx. Tandem runs on the load balancer with this file:\n")
     say("    " + str(config).strip().replace("\n", "\n    "))
     with Tandem(lab, config) as tandem:

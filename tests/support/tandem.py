@@ -43,6 +43,7 @@ class Config:
     device: str = "af_packet:eth0"
     workers: int = 1
     poll: str = "relaxed"  # here compilers and clients have the workers' CPUs, too
+    packet_memory: str = "64MiB"  # the least: to fill it is half of a start; "": what is needed
     addresses: list = field(default_factory=list)  # of the port, where the kernel knows of none
     gateways: list = field(default_factory=list)
     interval_ms: int = 200
@@ -69,6 +70,7 @@ class Config:
             f'socket = "{self.directory}/dataplane.sock"',
             f"workers = {self.workers}",
             f'poll = "{self.poll}"',
+            *([f'packet_memory = "{self.packet_memory}"'] if self.packet_memory else []),
             *([f'stall_limit = "{self.stall_limit_ms}ms"'] if self.groups else []),
             "",
             "[flows]",
