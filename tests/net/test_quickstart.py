@@ -8,8 +8,7 @@ import client
 from lab import PREFIX, SUPPORT, namespaces, wait_until
 
 OK = re.compile(r"quickstart: ok requests=\d{4,} failed=0 spread=\d+,\d+,\d+ moved_ms=\d+")
-# Its own judgement of a time that a busy machine does not promise.
-LATE = re.compile(r"quickstart: failed the traffic moved after \d+ ms, over \d+ ms")
+MOVED = re.compile(r"after (\d+) ms none any more .* at most (\d+) ms\)", re.DOTALL)
 
 
 class Quickstart:
@@ -44,7 +43,11 @@ def test_quickstart_shows_it_all_and_stays_up_until_it_is_interrupted(tmp_path):
     answer = subprocess.run(proposed.split(), capture_output=True, text=True)
     assert re.fullmatch(r"backend[123]\n", answer.stdout), answer
     last, code = run.interrupt()
-    assert OK.fullmatch(last) and code == 0 or LATE.fullmatch(last) and code == 1, text + last
+    moved_ms, allowed_ms = map(int, MOVED.search(text).groups())
+    if moved_ms > allowed_ms:  # which a busy machine does not promise
+        assert last.startswith("quickstart: failed ") and code == 1, text + last
+    else:
+        assert OK.fullmatch(last) and code == 0, text + last
     assert run.left_behind() == []
 
 
