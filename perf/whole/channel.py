@@ -47,7 +47,8 @@ def measure(_arguments):
         start_all(lab)
         backends = [backend(node, weight=100) for node in lab.backends]
         service = Service(VIP4, backends, settings={"flow_budget": '"100%"'})
-        with running(lab, "1s", {"web": service}, poll="adaptive") as (first, second):
+        with running(lab, "1s", {"web": service}, poll="adaptive",
+                     packet_memory="") as (first, second):
             wait_until(lambda: first.peer()["stream_bytes"] > 0, "a telling")
             carried = lambda: first.peer()["stream_bytes"]
             at_rest(first, lab)

@@ -71,7 +71,7 @@ def pair_of_tandems(lab, interval_ms):
     backends = [node.ipv4 for node in lab.backends]
     services = {"echo": Service(VIP4, backends, protocol="udp"), "web": Service(VIP4, backends, on_down="keep")}
     with running(lab, f"{interval_ms}ms", services, stall_limit_ms=50,
-                 poll="adaptive") as both:
+                 poll="adaptive", packet_memory="") as both:
         yield both
 
 

@@ -181,11 +181,10 @@ class Lab:
         decap = self.directory / "decap.o"
         decap.write_bytes(decap_program())
         nodes = [self.client, *self.balancers, *self.backends]
-        command("ip", "-batch", "-", input="\n".join(
-            f"netns add {node.namespace}" for node in (self.switch, *nodes)))
+        self._add_namespaces(self.switch, *nodes)
         # The switch's ends first: an end that is up before the other is has no carrier for a while.
         self.switch.shell(
-            "sysctl -q -w net.ipv6.conf.default.accept_dad=0",
+            self._without_checks("default"),
             "ip link add br0 type bridge mcast_snooping 0", "ip link set br0 up",
             *(f"ip link add {node.name} type veth peer name eth0 netns {node.namespace}"
               for node in nodes),
@@ -195,14 +194,22 @@ class Lab:
             self._connect(node, *(self._as_backend(decap) if node in self.backends else ()))
 
     @staticmethod
+    def _add_namespaces(*nodes):
+        command("ip", "-batch", "-", input="\n".join(f"netns add {n.namespace}" for n in nodes))
+
+    @staticmethod
+    def _without_checks(*interfaces):
+        """Of addresses that might be somebody else's, and of sources that answers would not go to."""
+        return "sysctl -q -w" + "".join(f" net.ipv6.conf.{name}.accept_dad=0"
+                                        f" net.ipv4.conf.{name}.rp_filter=0" for name in interfaces)
+
+    @staticmethod
     def _without_offloads(interface):
         """Else veth hands over unfinished checksums and frames larger than the MTU."""
         return f"ethtool -K {interface} tx off tso off gso off gro off"
 
     def _connect(self, node, *further):
-        node.shell("sysctl -q -w" + "".join(
-                       f" net.ipv6.conf.{interfaces}.accept_dad=0 net.ipv4.conf.{interfaces}.rp_filter=0"
-                       for interfaces in ("all", "default", "eth0")),
+        node.shell(self._without_checks("all", "default", "eth0"),
                    self._without_offloads("eth0"),
                    "ip link set lo up",
                    f"ip addr add {node.ipv4}/24 dev eth0",
@@ -242,12 +249,12 @@ def namespaces():
         return []
 
 
-def _kill_all_in(namespaces):
+def _kill_all_in(names):
     """Kills the processes in namespaces. Returns those it found."""
     inodes = set()
-    for namespace in namespaces:
+    for name in names:
         with contextlib.suppress(FileNotFoundError):  # two runs may sweep at the same time
-            inodes.add(os.stat(pathlib.Path("/run/netns") / namespace).st_ino)
+            inodes.add(os.stat(f"/run/netns/{name}").st_ino)
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):  # it has ended, or is none of ours
