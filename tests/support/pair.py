@@ -18,7 +18,7 @@ class Instance(Tandem):
     """One of the two, on a balancer of the lab of its own. The first has the higher priority."""
 
     def __init__(self, lab, index, interval="100ms", services=None, stall_limit_ms=2000,
-                 poll="relaxed", **pair):
+                 poll="relaxed", packet_memory=Config.packet_memory, **pair):
         node, other = lab.balancers[index], lab.balancers[1 - index]
         directory = lab.directory / f"{node.name}-{interval}"
         directory.mkdir()
@@ -29,7 +29,7 @@ class Instance(Tandem):
             directory, services or {"web": Service(VIP4, [n.ipv4 for n in lab.backends])},
             groups=[{"router_id": ROUTER_ID, "priority": 200 - 100 * index,
                      "interval": f'"{interval}"'}],
-            stall_limit_ms=stall_limit_ms, poll=poll,
+            stall_limit_ms=stall_limit_ms, poll=poll, packet_memory=packet_memory,
             pair={"peer": f'"{other.ipv4}"', "local": f'"{node.ipv4}"',
                   "key_file": f'"{self.key_file}"', "dead_after": '"300ms"', **pair}), node)
 
