@@ -10,7 +10,8 @@ namespace tandem::tables {
 
 Domain group_domain(std::uint64_t group_id, std::uint8_t router_id, bool is_v4) {
     const auto of_name = static_cast<Domain>(group_id & 0x7f);
-    return static_cast<Domain>(of_name << 9U | router_id << 1U | static_cast<unsigned>(is_v4));
+    return static_cast<Domain>(of_name << 9U | static_cast<unsigned>(router_id) << 1U |
+                               static_cast<unsigned>(is_v4));
 }
 
 PeerFlows::PeerFlows(std::size_t flows)

@@ -48,7 +48,7 @@ def wait_until(condition, what, seconds=20):
 def decap_program():
     """The BPF object that takes off IP-in-IP headers, compiled once a run."""
     with tempfile.NamedTemporaryFile(suffix=".o") as compiled:
-        command("clang", "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-c",
+        command("clang-16", "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-c",
                 f"-I/usr/include/{os.uname().machine}-linux-gnu", SUPPORT / "decap.bpf.c",
                 "-o", compiled.name)
         return pathlib.Path(compiled.name).read_bytes()

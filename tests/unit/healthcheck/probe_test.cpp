@@ -151,7 +151,7 @@ TEST(ProbeOnThisMachine, WithoutALocalPortIsInconclusive) {
         if (::unshare(CLONE_NEWNET) != 0) return;
         std::ofstream("/proc/sys/net/ipv4/ip_local_port_range") << "40000 40000" << std::flush;
         const FileDescriptor any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-        ifreq loopback{"lo", {}};
+        ifreq loopback{{"lo"}, {}};
         loopback.ifr_flags = IFF_UP | IFF_RUNNING;
         if (::ioctl(any.get(), SIOCSIFFLAGS, &loopback) != 0) return;
         const tcp::endpoint target(asio::ip::make_address("127.0.0.1"), 80);

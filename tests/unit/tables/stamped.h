@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <span>
@@ -47,8 +48,8 @@ inline void stamp(Publisher& publisher, const BlockRef& block) {
 inline bool is_whole(const Region& region, const BlockRef& block) {
     const std::span<const std::uint64_t> words = region.array<std::uint64_t>(block);
     return words.size() == block.size_bytes / sizeof(std::uint64_t) &&
-           std::ranges::all_of(
-               words, [&, stamp = stamp_of(block)](std::uint64_t word) { return word == stamp; });
+           words.front() == stamp_of(block) &&
+           std::memcmp(words.data(), words.data() + 1, words.size_bytes() - sizeof words[0]) == 0;
 }
 
 inline bool all_whole(const Region& region, std::span<const BlockRef> blocks) {
