@@ -72,22 +72,6 @@ void describe(tables::LiveFixed& fixed, const OpenPorts& ports, std::uint16_t wo
     std::ranges::copy(ports.infos(), fixed.ports.begin());
 }
 
-tables::FlowTimeouts timeouts_of(const conf::Flows& flows) {
-    using tables::FlowState;
-    tables::FlowTimeouts timeouts;
-    const auto set = [&](FlowState state, std::chrono::milliseconds idle) {
-        timeouts.idle_s[static_cast<std::size_t>(state)] =
-            static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(idle).count());
-    };
-    set(FlowState::kOpening, flows.opening);
-    set(FlowState::kDoubtful, flows.established);
-    set(FlowState::kEstablished, flows.established);
-    set(FlowState::kClosing, flows.closing);
-    set(FlowState::kUdpNew, flows.udp);
-    set(FlowState::kUdp, flows.udp);
-    return timeouts;
-}
-
 void log_counters(SharedTables& shared) {
     for (std::uint32_t i = 0; i < shared.fixed().worker_count; ++i) {
         const tables::WorkerCounters& counters = shared.fixed().counters[i];
@@ -99,20 +83,6 @@ void log_counters(SharedTables& shared) {
         }
         spdlog::info("{}", line);
     }
-}
-
-/// A queue of 1024 is full after 70 us of the smallest frames at 10 Gbit/s: an adaptive worker is
-/// awake before that. A relaxed one need not be; it leaves its CPU to others as soon as it can.
-pipeline::Rest rest_of(conf::Poll poll) {
-    switch (poll) {
-        case conf::Poll::kAdaptive:
-            return {.spins = 256, .sleep_min_ns = 1'000, .sleep_max_ns = 50'000};
-        case conf::Poll::kRelaxed:
-            return {.spins = 8, .sleep_min_ns = 50'000, .sleep_max_ns = 1'000'000};
-        case conf::Poll::kBusy:
-            break;
-    }
-    return {};
 }
 
 /// Everything between DPDK's start and its end.
@@ -204,6 +174,36 @@ Status run(const conf::Config& config) {
 }
 
 }  // namespace
+
+/// A queue of 1024 is full after 70 us of the smallest frames at 10 Gbit/s: an adaptive worker is
+/// awake before that. A relaxed one need not be; it leaves its CPU to others as soon as it can.
+pipeline::Rest rest_of(conf::Poll poll) {
+    switch (poll) {
+        case conf::Poll::kAdaptive:
+            return {.spins = 256, .sleep_min_ns = 1'000, .sleep_max_ns = 50'000};
+        case conf::Poll::kRelaxed:
+            return {.spins = 8, .sleep_min_ns = 50'000, .sleep_max_ns = 1'000'000};
+        case conf::Poll::kBusy:
+            break;
+    }
+    return {};
+}
+
+tables::FlowTimeouts timeouts_of(const conf::Flows& flows) {
+    using tables::FlowState;
+    tables::FlowTimeouts timeouts;
+    const auto set = [&](FlowState state, std::chrono::milliseconds idle) {
+        timeouts.idle_s[static_cast<std::size_t>(state)] =
+            static_cast<std::uint16_t>(std::chrono::ceil<std::chrono::seconds>(idle).count());
+    };
+    set(FlowState::kOpening, flows.opening);
+    set(FlowState::kDoubtful, flows.established);
+    set(FlowState::kEstablished, flows.established);
+    set(FlowState::kClosing, flows.closing);
+    set(FlowState::kUdpNew, flows.udp);
+    set(FlowState::kUdp, flows.udp);
+    return timeouts;
+}
 
 int run_dataplane(int argc, char** argv) {
     const conf::CommandLine command_line = conf::read_command_line(

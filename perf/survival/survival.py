@@ -70,6 +70,9 @@ def measure(options):
           f"steady")
     print(f"Another instance would be told {figures['tandem_told'] / figures['full_told']:.1%} of what "
           f"it would with full tracking")
+    if figures["tandem_broken"] > 0 and figures["tandem_no_room"] + figures["tandem_evicted"] == 0:
+        raise programs.Trouble(f"Tandem broke {figures['tandem_broken']} connections that could "
+                               f"live, and had room for all: seed {seed}, churn {churn:g}")
     return figures
 
 

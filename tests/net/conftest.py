@@ -7,8 +7,20 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 import nginx  # noqa: E402
+import lab as labs  # noqa: E402
 from lab import VIP4, Lab  # noqa: E402
 from tandem import Config, Service, Tandem  # noqa: E402
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """A failure is reported with the ends of its labs' logs: of those still up, for fixtures hold
+    them, and of those that it ended."""
+    report = (yield).get_result()
+    if report.failed:
+        report.sections += [(name, words) for name, words in labs.ended_in_trouble.items()]
+        report.sections += [(lab.name, lab.last_words()) for lab in labs.standing]
+    labs.ended_in_trouble.clear()
 
 
 @pytest.fixture

@@ -32,12 +32,12 @@ def pool(config, *backends, **settings):
     return dataclasses.replace(config, services={"web": service})
 
 
-def change(tandem, config, moves=True):
-    """Reloads, and waits until the new table is published."""
+def change(tandem, config, published=r"slots move"):
+    """Reloads, and waits for what control says once the new table is published, if anything."""
     since = tandem.reload(config)
     tandem.control.wait_for_log(re.compile(r"reload: .* applied"), since)
-    if moves:
-        tandem.control.wait_for_log(re.compile(r"slots move"), since)
+    if published:
+        tandem.control.wait_for_log(re.compile(published), since)
 
 
 def wait_state(tandem, node, state):
@@ -67,11 +67,13 @@ def test_downloads_survive_drain_flaps_weights_additions_and_removal(lab):
         downloads = Downloads(lab, DOWNLOADS, "/slow")
         before = len(downloads.ended())
 
-        change(tandem, pool(base, settings(first, state='"drain"'), second.ipv4, third.ipv4))
+        # All these at once may fail a check of it for a moment, and then no slot is left to move.
+        change(tandem, pool(base, settings(first, state='"drain"'), second.ipv4, third.ipv4),
+               published=r"drains: it keeps its flows")
         lab.nginx[1].set_healthy(False)
         wait_state(tandem, second, "down")
         change(tandem, pool(base, settings(first, state='"drain"'), second.ipv4,
-                            settings(third, weight=5)), moves=False)
+                            settings(third, weight=5)), published=None)
         lab.nginx[1].set_healthy(True)
         wait_state(tandem, second, "up")
         # With the fourth the table gets another size as well: not one slot is what it was.
@@ -92,7 +94,7 @@ def test_downloads_survive_drain_flaps_weights_additions_and_removal(lab):
         assert re.search(r"drains: [1-9]\d* flows left, the quietest silent for \d+ s",
                          tandem.control.text())
         change(tandem, pool(base, second.ipv4, settings(third, weight=5), fourth.ipv4, slots=131_101),
-               moves=False)
+               published=None)
         assert connections(lab.client) > 30
         broken = [result for batch in others for result in batch.broken()]
         assert not broken, broken[:5]
@@ -160,6 +162,7 @@ def test_a_returning_backend_gets_its_share_slowly_if_so_configured(lab):
             return shares[-1] > 0.2
         wait_until(is_whole, f"a whole share: {shares}", 60)
         assert shares[0] < 0.15, shares
+        assert sum(0.05 < share < 0.18 for share in shares) >= 2, f"it is no jump: {shares}"
 
 
 def resets(node):

@@ -22,6 +22,8 @@ CLIENT_HOST, LB_HOST, VIP_HOST, BACKEND_HOST = 10, 20, 80, 101
 VIP4, VIP6 = f"192.0.2.{VIP_HOST}", f"2001:db8::{VIP_HOST}"
 
 _labs = itertools.count(1)
+standing = []  # labs, for whoever reports a failure amid them
+ended_in_trouble = {}  # name -> last words of a lab that an exception ended
 
 
 def command(*words, **options):
@@ -89,6 +91,9 @@ class Process:
 
     def text(self):
         return self.log.read_text(errors="replace")
+
+    def state(self):
+        return "running" if self.running else f"ended with {self.popen.returncode}"
 
     def tail(self, lines=15):
         return "\n".join(self.text().splitlines()[-lines:])
@@ -171,10 +176,18 @@ class Lab:
         except BaseException:
             self.close()
             raise
+        standing.append(self)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            ended_in_trouble[self.name] = self.last_words()
         self.close()
+
+    def last_words(self):
+        """The ends of all processes' logs, for whoever has to find out what went wrong."""
+        return "\n".join(f"--- {process.name}, {process.state()}:\n{process.tail()}"
+                         for process in self.processes if process.log.exists())
 
     def _build(self):
         self.directory.mkdir(mode=0o755)
@@ -224,6 +237,8 @@ class Lab:
 
     def close(self):
         """Ends every process of the lab and removes all of it. Harmless when called again."""
+        if self in standing:
+            standing.remove(self)
         for number in self._handlers:
             signal.signal(number, signal.SIG_IGN)
         try:

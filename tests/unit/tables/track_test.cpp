@@ -1,6 +1,8 @@
 // The table of rules in track.h, row by row.
 #include "dataplane/tables/track.h"
 
+#include <random>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/tables/table_for_test.h"
@@ -251,6 +253,42 @@ TEST_F(Track, WhereAnotherFlowHasTakenThePlaceNothingIsRepeated) {
     EXPECT_EQ(repeated({kTracked, place}, kAck, 0, backends_, kNow), kOther);
     place.bucket->tags[place.index] += 1;
     EXPECT_EQ(repeated({kTracked, place}, kAck, 0, backends_, kNow), kNoBackend);
+}
+
+// In transition every packet of a stranger's flow is remembered, and two without payload make it
+// look established. Half of the places are the pool's; a pool beside it has flows of its own.
+TEST_F(Track, AFloodOfAcksEvictsNoEstablishedFlowAndKeepsToItsPoolsShare) {
+    constexpr std::uint64_t kSeed = 16;
+    for (const int packets_each : {1, 2}) {
+        SCOPED_TRACE(packets_each);
+        TableForTest flows(512);
+        const auto places = static_cast<std::uint32_t>(flows.places());
+        flows->set_pools({0xffff, 0, 0, 1}, {places / 2, places / 2});
+        std::mt19937_64 random(kSeed);
+        std::vector<std::pair<std::uint64_t, BackendIndex>> established(places / 4);
+        for (std::size_t i = 0; i < established.size(); ++i) {
+            established[i] = {random(), i % 2 == 0 ? kOld : kOther};
+            ASSERT_TRUE(flows->insert(established[i].first, established[i].second,
+                                      FlowState::kEstablished, kNow));
+        }
+        for (std::uint32_t i = 0; i < 20 * places; ++i) {
+            const std::uint64_t stranger = random();
+            for (int packet = 0; packet < packets_each; ++packet) {
+                track(*flows, {stranger, {}}, {slot_, &changed_at_, slot_hash_, earlier_}, kAck,
+                      backends_, {.udp_idle = 30}, kNow + static_cast<CoarseTime>(i / places));
+            }
+            ASSERT_LE(flows->flows_of(kOld) + flows->flows_of(kNew), places / 2);
+        }
+        EXPECT_EQ(flows->flows_of(kOld) + flows->flows_of(kNew), places / 2) << "its share is its";
+        EXPECT_EQ(flows->flows_of(kOther), established.size() / 2);
+        for (const auto& [hash, backend] : established) {
+            const FlowTable::Place place = flows->find(hash, kNow + 20);
+            ASSERT_TRUE(place);
+            EXPECT_EQ(place.backend(), backend);
+        }
+        EXPECT_GT(flows.statistics().evicted_budget + flows.statistics().refused_budget,
+                  15 * places);
+    }
 }
 
 }  // namespace
