@@ -79,7 +79,8 @@ class Wire(Lab):
         self.directory.mkdir(mode=0o755)
         self._add_namespaces(self.client, self.lb)
         for node in (self.client, self.lb):
-            node.shell(self._without_checks("all", "default"), "ip link set lo up")
+            node.sysctl(self._without_checks("all", "default"))
+            node.ip("link set lo up")
         self.client.ip(f"link add eth0 type veth peer name eth0 netns {self.lb.namespace}",
                        "link set eth0 up")
         self.lb.ip("link set eth0 up")

@@ -5,13 +5,18 @@ answer the client directly; a BPF program at their eth0 takes off IP-in-IP heade
 Whatever ends the run, the namespaces, processes and files go; what a SIGKILL left behind is
 removed by the next run.
 """
+import concurrent.futures
 import contextlib
+import ctypes
+import fcntl
 import functools
 import itertools
 import os
 import pathlib
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -20,6 +25,10 @@ SUPPORT = pathlib.Path(__file__).resolve().parent
 PREFIX = "tandem-"
 CLIENT_HOST, LB_HOST, VIP_HOST, BACKEND_HOST = 10, 20, 80, 101
 VIP4, VIP6 = f"192.0.2.{VIP_HOST}", f"2001:db8::{VIP_HOST}"
+CLONE_NEWNET = 0x40000000  # linux/sched.h
+SIOCETHTOOL = 0x8946  # linux/sockios.h
+# linux/ethtool.h: ETHTOOL_STXCSUM, STSO, SGSO, SGRO
+SET_OFFLOADS = (0x17, 0x1f, 0x24, 0x2c)
 
 _labs = itertools.count(1)
 standing = []  # labs, for whoever reports a failure amid them
@@ -131,14 +140,33 @@ class Node:
         self.lab.processes.append(process)
         return process
 
-    def shell(self, *lines):
-        """Runs lines of a shell here, one after the other, until one fails. Consecutive lines of `ip`
-        are one process: to start one is most of what it costs."""
-        script = []
-        for is_ip, group in itertools.groupby(lines, lambda line: line.startswith("ip ")):
-            words = "\n".join(line.removeprefix("ip ") for line in group)
-            script.append(f"ip -batch - <<'END'\n{words}\nEND" if is_ip else words)
-        self.run("sh", "-e", input="\n".join(script))
+    def inside(self, work):
+        """Calls work() in this node's network namespace, which is a thread's own. A process for it
+        would be most of what a lab costs."""
+        def enter_and_work():
+            with open(f"/run/netns/{self.namespace}") as namespace:
+                if ctypes.CDLL(None).setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                    raise RuntimeError(f"cannot enter the namespace {self.namespace}")
+            return work()
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:
+            return thread.submit(enter_and_work).result()
+
+    def sysctl(self, settings):
+        """Writes {"ipv4.conf.all.rp_filter": 0, …}, names below net."""
+        def write():
+            for name, value in settings.items():
+                pathlib.Path("/proc/sys/net", *name.split(".")).write_text(str(value))
+        self.inside(write)
+
+    def switch_offloads_off(self, *interfaces):
+        """Else veth hands over unfinished checksums and frames larger than the MTU."""
+        def ask():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+                for interface, command in itertools.product(interfaces, SET_OFFLOADS):
+                    value = ctypes.create_string_buffer(struct.pack("II", command, 0))
+                    fcntl.ioctl(any_socket, SIOCETHTOOL,
+                                struct.pack("16sP", interface.encode(), ctypes.addressof(value)))
+        self.inside(ask)
 
     def mac(self):
         return self.run("cat", "/sys/class/net/eth0/address").strip()
@@ -196,15 +224,15 @@ class Lab:
         nodes = [self.client, *self.balancers, *self.backends]
         self._add_namespaces(self.switch, *nodes)
         # The switch's ends first: an end that is up before the other is has no carrier for a while.
-        self.switch.shell(
-            self._without_checks("default"),
-            "ip link add br0 type bridge mcast_snooping 0", "ip link set br0 up",
-            *(f"ip link add {node.name} type veth peer name eth0 netns {node.namespace}"
+        self.switch.sysctl(self._without_checks("default"))
+        self.switch.ip(
+            "link add br0 type bridge mcast_snooping 0", "link set br0 up",
+            *(f"link add {node.name} type veth peer name eth0 netns {node.namespace}"
               for node in nodes),
-            *(self._without_offloads(node.name) for node in nodes),
-            *(f"ip link set {node.name} master br0 up" for node in nodes))
+            *(f"link set {node.name} master br0 up" for node in nodes))
+        self.switch.switch_offloads_off(*(node.name for node in nodes))
         for node in nodes:
-            self._connect(node, *(self._as_backend(decap) if node in self.backends else ()))
+            self._connect(node, *(self._as_backend(node, decap) if node in self.backends else ()))
 
     @staticmethod
     def _add_namespaces(*nodes):
@@ -213,27 +241,22 @@ class Lab:
     @staticmethod
     def _without_checks(*interfaces):
         """Of addresses that might be somebody else's, and of sources that answers would not go to."""
-        return "sysctl -q -w" + "".join(f" net.ipv6.conf.{name}.accept_dad=0"
-                                        f" net.ipv4.conf.{name}.rp_filter=0" for name in interfaces)
-
-    @staticmethod
-    def _without_offloads(interface):
-        """Else veth hands over unfinished checksums and frames larger than the MTU."""
-        return f"ethtool -K {interface} tx off tso off gso off gro off"
+        return {key.format(name): 0 for name in interfaces
+                for key in ("ipv6.conf.{}.accept_dad", "ipv4.conf.{}.rp_filter")}
 
     def _connect(self, node, *further):
-        node.shell(self._without_checks("all", "default", "eth0"),
-                   self._without_offloads("eth0"),
-                   "ip link set lo up",
-                   f"ip addr add {node.ipv4}/24 dev eth0",
-                   f"ip addr add {node.ipv6}/64 dev eth0 nodad",
-                   "ip link set eth0 up", *further)
+        node.sysctl(self._without_checks("all", "default", "eth0"))
+        node.switch_offloads_off("eth0")
+        node.ip("link set lo up",
+                f"addr add {node.ipv4}/24 dev eth0",
+                f"addr add {node.ipv6}/64 dev eth0 nodad",
+                "link set eth0 up", *further)
 
-    def _as_backend(self, decap):
+    def _as_backend(self, node, decap):
         # arp_ignore 1: no answer on eth0 for addresses of lo; IPv6 never gives one.
-        return ("sysctl -q -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2",
-                *(f"ip addr add {vip}/{128 if ':' in vip else 32} dev lo" for vip in self.vips),
-                f"ip link set eth0 xdp obj {decap} sec xdp")
+        node.sysctl({"ipv4.conf.all.arp_ignore": 1, "ipv4.conf.all.arp_announce": 2})
+        return (*(f"addr add {vip}/{128 if ':' in vip else 32} dev lo" for vip in self.vips),
+                f"link set eth0 xdp obj {decap} sec xdp")
 
     def close(self):
         """Ends every process of the lab and removes all of it. Harmless when called again."""
