@@ -12,15 +12,15 @@ namespace {
 using test::Bytes;
 
 TEST(Mutations, LeaveEveryPropertyOfMessagesIntact) {
-    check_mutations(message_seeds(), check_message, 100'000);
+    check_mutations(message_seeds(), check_message, 50'000);
 }
 
 TEST(Mutations, LeaveEveryPropertyOfRecordsIntact) {
-    check_mutations(record_seeds(), check_record, 300'000);
+    check_mutations(record_seeds(), check_record, 150'000);
 }
 
 TEST(Mutations, LeaveEveryPropertyOfAdvertisementsIntact) {
-    check_mutations(advert_seeds(), check_advert, 300'000);
+    check_mutations(advert_seeds(), check_advert, 150'000);
 }
 
 // A key is derived for every sender that is not known: ten times as dear as the rest.

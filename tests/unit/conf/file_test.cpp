@@ -83,7 +83,7 @@ TEST_F(File, OfAMegabyteIsRead) {
 
 TEST_F(File, OfAMegabyteOfErrorsHasAHundredShown) {
     std::string text = "[pool.web]\nbackends = [ ";
-    while (text.size() < 1U << 20U) text += "\"web1:80\", ";
+    while (text.size() < 1U << 20U) text += "\"web1:80\",\n";
     const Loaded loaded = load_file(write(text + "]\n"));
     EXPECT_FALSE(loaded.config);
     EXPECT_EQ(loaded.diagnostics.size(), 101U);

@@ -98,7 +98,7 @@ void check(const std::string& text, const Loaded& loaded) {
 }
 
 TEST(Mutation, GivesAConfigurationOrSaysWhyNot) {
-    constexpr int kRounds = 8'000;
+    constexpr int kRounds = 4'000;
     const std::string complete = complete_example();
     const std::array<std::string, 2> originals{without_comments(complete), complete};
     Random random(20'251);
