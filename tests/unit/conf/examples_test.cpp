@@ -76,6 +76,30 @@ TEST(Examples, TheMinimalOneIsTheOneOfTheReadme) {
               std::string::npos);
 }
 
+/// The lines from this one on up to the first empty one, all of them indented.
+std::string indented_block(const std::string& text, const std::string& first) {
+    std::istringstream lines(text.substr(std::min(text.find("    " + first + '\n'), text.size())));
+    std::string block;
+    for (std::string line; std::getline(lines, line) && line.starts_with("    ");) {
+        block += line.substr(4) + '\n';
+    }
+    return block;
+}
+
+TEST(Examples, WhatTheReadmeAddsForAPairLoads) {
+    const std::string readme = text_of(std::string(TANDEM_ROOT) + "/README.md");
+    const Loaded loaded =
+        load_text(text_of(kExamples + "minimal.toml") + indented_block(readme, "[[group]]") +
+                      indented_block(readme, "[pair]"),
+                  "pair.toml");
+    for (const Diagnostic& diagnostic : loaded.diagnostics) ADD_FAILURE() << diagnostic.str();
+    ASSERT_TRUE(loaded.config);
+    ASSERT_EQ(loaded.config->groups.size(), 1U);
+    EXPECT_EQ(loaded.config->vips.at(0).group, loaded.config->groups[0].name);
+    ASSERT_TRUE(loaded.config->pair);
+    EXPECT_EQ(loaded.config->pair->peers.size(), 1U);
+}
+
 TEST(Examples, TheCompleteOneLoads) {
     const Config config = load_example("complete.toml");
     EXPECT_EQ(config.ports.size(), 2U);

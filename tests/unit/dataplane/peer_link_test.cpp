@@ -115,7 +115,7 @@ class PeerLinkTest : public testing::Test {
         link_->hear(now, tables_);
         link_->converse(now, *handoff_);
         tables_.step(1);
-        link_->speak(now, own_, /*is_fit=*/true, tables_);
+        link_->speak(now, own_, is_fit_, tables_);
     }
     /// Until this instance has heard so many messages more.
     void run(std::uint64_t messages = 50) {
@@ -153,6 +153,7 @@ class PeerLinkTest : public testing::Test {
     std::optional<pair::Handoff> handoff_;
     PlayedPeer peer_;
     pair::Heartbeat own_;
+    bool is_fit_ = true;
     pair::Message says_;  ///< the peer
     std::optional<PeerLink> link_;
 };
@@ -166,6 +167,21 @@ TEST_F(PeerLinkTest, APeerOfAnEarlierReleaseIsToldEverything) {
     EXPECT_TRUE(std::ranges::all_of(peer_.heard, [](const pair::Message& each) {
         return !each.heartbeat || each.heartbeat->features == pair::kOurFeatures;
     }));
+}
+
+TEST_F(PeerLinkTest, WhoseWorkersStandStillIsSilentAndHears) {
+    is_fit_ = false;
+    run();
+    EXPECT_TRUE(peer_.heard.empty());
+    EXPECT_TRUE(fixed_->peer.is_alive);
+    is_fit_ = true;
+    run();
+    EXPECT_FALSE(peer_.heard.empty());
+    is_fit_ = false;
+    run();  // what it had said before is still under way
+    peer_.heard.clear();
+    run();
+    EXPECT_TRUE(peer_.heard.empty());
 }
 
 TEST_F(PeerLinkTest, RecordsRepeatNoHeartbeatAndAnswersDo) {
