@@ -119,14 +119,20 @@ def test_a_cut_of_the_channel_alone_changes_no_role_and_harms_nothing(lab):
 def test_what_a_stranger_sends_changes_nothing_and_is_counted(lab):
     with instance(lab, 0) as first, instance(lab, 1) as second:
         wait_alive(first, second)
-        before = state(first)
+        in_step = ("same_tables", "caught_up", "has_told_all")
+        wait_until(lambda: all(state(first)[key] for key in in_step), "they are in step")
+        before, flows = state(first), first.flows()
         # From the peer's machine and port, or the kernel would not even hand it over.
         lab.balancers[1].run(client.PYTHON, SUPPORT / "hostile_peer.py", lab.balancers[1].ipv4,
                              lab.balancers[0].ipv4, str(PORT))
         wait_until(lambda: state(first)["refused"] >= before["refused"] + 300, "all are refused")
         heard = state(first)["heard"]
         wait_until(lambda: state(first)["heard"] > heard + 20, "the peer is heard as before")
-        assert state(first)["alive"] == 1 and state(first)["deaths"] == 0
+        after = state(first)
+        for key in ("alive", "deaths", "unsuited", "tellings", "overflows", "differences", "flows",
+                    *in_step):
+            assert after[key] == before[key], key
+        assert after["alive"] == 1 and after["deaths"] == 0 and first.flows() == flows
         for why in ("truncated", "not_ours", "version", "forged", "replayed"):
             first.dataplane.wait_for_log(re.compile(f"is refused: {why}"))
 
