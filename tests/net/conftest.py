@@ -18,7 +18,7 @@ def pytest_runtest_makereport():
     them, and of those that it ended."""
     report = (yield).get_result()
     if report.failed:
-        report.sections += [(name, words) for name, words in labs.ended_in_trouble.items()]
+        report.sections += list(labs.ended_in_trouble.items())
         report.sections += [(lab.name, lab.last_words()) for lab in labs.standing]
     labs.ended_in_trouble.clear()
 

@@ -258,7 +258,8 @@ def main():
         except KeyError:
             parser.error(f"there is no part {name!r}; see --help")
     # Clang's reports name functions by a tool of LLVM's if they are not told of another.
-    os.environ.setdefault("ASAN_SYMBOLIZER_PATH", "/usr/bin/addr2line")
+    for sanitizer in SANITIZERS:
+        os.environ.setdefault(f"{sanitizer.upper()}_SYMBOLIZER_PATH", "/usr/bin/addr2line")
     total = run_all(names)
     if total.skipped:
         print(f"tests/run: {total.skipped} skipped: they say why in their output")
