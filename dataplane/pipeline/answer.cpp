@@ -3,6 +3,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/net/reply.h"
+#include "dataplane/pipeline/spare_room.h"
 
 namespace tandem::pipeline {
 
@@ -14,6 +15,7 @@ std::span<std::uint8_t> first_segment(rte_mbuf* mbuf) {
 
 bool advertise(Packet& packet, const Mac& mac) {
     rte_mbuf* mbuf = packet.mbuf;
+    allow_spare_room(mbuf);
     if (rte_pktmbuf_append(mbuf, kReplyGrowthMax) == nullptr) return false;
     const std::size_t length = make_advertisement(first_segment(mbuf), packet.parsed, mac);
     return rte_pktmbuf_trim(mbuf, static_cast<std::uint16_t>(rte_pktmbuf_pkt_len(mbuf) - length)) ==

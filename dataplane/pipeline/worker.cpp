@@ -19,6 +19,7 @@
 #include "dataplane/pipeline/receive.h"
 #include "dataplane/pipeline/release.h"
 #include "dataplane/pipeline/send.h"
+#include "dataplane/pipeline/spare_room.h"
 
 namespace tandem::pipeline {
 
@@ -145,6 +146,7 @@ bool Worker::run_port(std::size_t port_index) {
 }
 
 void Worker::process(const Port& port, Burst& burst) {
+    forbid_spare_room(burst);
     dissect(burst);
     tracker_.is_moving = roles_->is_moving();
     classify(tables_.vips(), *roles_, port.mac, burst);
@@ -154,6 +156,7 @@ void Worker::process(const Port& port, Burst& burst) {
     // A worker that was stopped for seconds may have read what has been reused since.
     if (!reader_.still_intact()) [[unlikely]]
         burst.depart_all(Verdict::kStaleTables);
+    allow_spare_room(burst);
     send(ports_, settings_.queue, settings_.tx_patience_cycles, burst);
     punt(port, burst);
     release(burst, *counters_);
