@@ -146,7 +146,7 @@ void Control::begin_with(const PlanRegion& region) {
         return;
     }
     const plan::TableKey own = planner_.key();
-    planner_.read_back(*plan);
+    planner_.read_back(*plan, region.owners(*plan));
     for (const tables::PlanGroup& group : plan->groups) {
         if (group.gateway == tables::GatewayState::kSilent) silent_ports_.insert(group.port);
     }

@@ -32,6 +32,15 @@ std::optional<tables::PlanView> PlanRegion::published() const {
     return tables::PlanView::open(*plan_, publisher_->generation());
 }
 
+std::vector<plan::Owners> PlanRegion::owners(const tables::PlanView& plan) const {
+    std::vector<plan::Owners> owners;
+    for (const tables::PlanPool& pool : plan.pools) {
+        const auto slots = plan_->array<tables::BackendIndex>(pool.slots);
+        owners.emplace_back(slots.begin(), slots.end());
+    }
+    return owners;
+}
+
 template <class T>
 Result<BlockRef> PlanRegion::write(std::span<const T> records) {
     Result<BlockRef> block = publisher_->allocate(records.size_bytes());

@@ -25,6 +25,8 @@ class PlanRegion {
 
     /// What is published in it, by whomever; nullopt: nothing.
     [[nodiscard]] std::optional<tables::PlanView> published() const;
+    /// The slots of what is published, by pool.
+    [[nodiscard]] std::vector<plan::Owners> owners(const tables::PlanView& plan) const;
     [[nodiscard]] const tables::LiveFixed& dataplane() const {
         return *reinterpret_cast<const tables::LiveFixed*>(live_->fixed());
     }

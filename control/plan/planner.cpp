@@ -48,8 +48,9 @@ std::uint64_t digest_of(const KeyedHash& hash, const tables::PlanVip& vip,
 
 }  // namespace
 
-void Planner::read_back(const tables::PlanView& plan) {
+void Planner::read_back(const tables::PlanView& plan, std::vector<Owners> owners) {
     CHECK(backends_.empty());
+    CHECK(owners.size() == plan.pools.size());
     key_ = {plan.head->hash_key, plan.head->hash_key_born_ms};
     hash_ = KeyedHash(key_.key);
     revision_ = plan.head->config_revision;
@@ -61,6 +62,9 @@ void Planner::read_back(const tables::PlanView& plan) {
         known.index = static_cast<BackendIndex>(i);
         known.ours = backend.health;
         known.settled = {.ours = backend.health, .holds = held_by(backend)};
+    }
+    for (std::size_t i = 0; i < owners.size(); ++i) {
+        tables_.emplace(plan.pools[i].name.view(), SlotTable(std::move(owners[i])));
     }
 }
 

@@ -73,9 +73,9 @@ class Planner {
     Planner(const Planner&) = delete;  // it refers to itself
     Planner& operator=(const Planner&) = delete;
 
-    /// Continues what an earlier process published: its key, revision, indices and health. To be
-    /// called before anything else.
-    void read_back(const tables::PlanView& plan);
+    /// Continues what an earlier process published: its key, revision, indices, health and slots,
+    /// `owners` by pool. To be called before anything else.
+    void read_back(const tables::PlanView& plan, std::vector<Owners> owners);
 
     /// Takes this key instead of its own: all tables are made anew.
     void adopt(const TableKey& key);

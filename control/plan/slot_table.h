@@ -37,12 +37,17 @@ using Owners = std::vector<tables::BackendIndex>;
 
 class SlotTable {
   public:
+    SlotTable() = default;
+    /// Takes the place of one that had these owners.
+    explicit SlotTable(Owners before)
+        : owners_(std::make_shared<const Owners>(std::move(before))) {}
+
     /// Who is configured, in any order; no two with the same address and port. Call update() next.
     void configure(const KeyedHash& hash, std::uint32_t slot_count, std::vector<Member> members);
 
     /// Points every slot to its owner. `weights_now` is by BackendIndex, from 0 (serves no new
     /// flows) to the configured weight. Returns how many slots point elsewhere than before: all of
-    /// them the first time, and after a change of slot_count.
+    /// them after a change of slot_count, and the first time, unless it knows of owners before.
     std::size_t update(const KeyedHash& hash, std::span<const std::uint16_t> weights_now);
 
     /// One for each slot; kNoBackend everywhere if nobody serves. Never changed, only replaced:

@@ -69,13 +69,14 @@ TEST_F(PlanRegionTest, TheNextProcessContinuesWithKeyIndicesHealthAndSlots) {
     const auto view = region.published();
     ASSERT_TRUE(view);
     plan::Planner second({HashKey{{2}}, 88});
-    second.read_back(*view);
+    second.read_back(*view, region.owners(*view));
     EXPECT_EQ(second.key(), (plan::TableKey{HashKey{{1}}, 77}));
     EXPECT_EQ(second.health({"web", ip("10.0.0.12"), 80}), HealthState::kUp);
     EXPECT_EQ(second.health({"web", ip("10.0.0.13"), 80}), HealthState::kDown);
     ASSERT_TRUE(second.apply(config_of({"10.0.0.12", "10.0.0.13", "10.0.0.14"})));
-    const plan::PlanContent after = second.make().first;
+    const auto [after, moved] = second.make();
     EXPECT_EQ(*after.owners[0], *before.owners[0]);
+    EXPECT_TRUE(moved.empty()) << moved[0].slots_moved << " slots";
     EXPECT_GT(after.head.config_revision, before.head.config_revision);
     EXPECT_EQ(after.backends[2].address, ip("10.0.0.12"));
     EXPECT_EQ(after.backends[1].address, ip("10.0.0.14")) << "the free index is used again";
@@ -92,7 +93,7 @@ TEST_F(PlanRegionTest, TheNextProcessKnowsWhatHeldThoughItSawOtherwise) {
     PlanRegion region = map();
     ASSERT_TRUE(region.publish(first.make().first));
     plan::Planner second({HashKey{{2}}, 88});
-    second.read_back(*region.published());
+    second.read_back(*region.published(), region.owners(*region.published()));
     const plan::Verdicts disputed = second.verdicts({"web", ip("10.0.0.11"), 80});
     EXPECT_EQ(disputed.ours, HealthState::kDown);
     EXPECT_EQ(disputed.holds, HealthState::kUp);
