@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "control/control.h"
+#include "control/rulings.h"
 
 namespace tandem {
 

@@ -29,6 +29,9 @@ OuterHeader ipip_header(const Mac& destination_mac, const Mac& source_mac, const
     if (destination.is_v4()) {
         header.added = ipv4::kHeaderBytes;
         store_be16(header.bytes.data() + ethernet::kType, ethernet::kTypeIpv4);
+        at[0] = 0x45;  // version 4, no options
+        at[ipv4::kTtl] = kOuterTtl;
+        at[ipv4::kProtocol] = protocol::kIpv4;
         store_be16(at + ipv4::kFragment, ipv4::kDontFragment);
         store_raw32(at + ipv4::kSource, shared.v4_network_order());
         store_raw32(at + ipv4::kDestination, destination.v4_network_order());

@@ -16,7 +16,8 @@ namespace tandem {
 inline constexpr std::uint8_t kOuterTtl = 64;
 
 struct OuterHeader {
-    /// Ethernet, then IP. Of IPv4 the checksum field is the folded sum of what all packets share.
+    /// Ethernet, then IP, around a packet of the same family. Of IPv4 the checksum field is the
+    /// folded sum of what all packets share.
     std::array<std::uint8_t, ethernet::kHeaderBytes + ipv6::kHeaderBytes> bytes{};
     std::uint8_t added = 0;             ///< bytes that a packet grows by; 0: no tunnel
     std::uint8_t source_host_bits = 0;  ///< of the outer source's last 32, which vary by flow
@@ -51,19 +52,18 @@ inline void write_outer_ipv4(std::uint8_t* frame, const OuterHeader& outer, cons
     std::memcpy(frame, outer.bytes.data(), ethernet::kHeaderBytes + ipv4::kHeaderBytes);
     const std::uint8_t* shared = outer.bytes.data() + ethernet::kHeaderBytes;
     std::uint8_t* at = frame + ethernet::kHeaderBytes;
-    // Whole words, kept for the sum: a load that spans smaller stores waits until they are in the
-    // cache.
-    const auto version_and_tos = static_cast<std::uint16_t>(0x45U | inner.traffic_class << 8U);
     const std::uint16_t length =
         htons(static_cast<std::uint16_t>(inner.length + ipv4::kHeaderBytes));
-    const auto ttl_and_protocol = static_cast<std::uint16_t>(
-        inner.is_v4 ? kOuterTtl | protocol::kIpv4 << 8U : kOuterTtl | protocol::kIpv6 << 8U);
     const std::uint32_t varying = varying_source(outer, hash);
-    const std::uint64_t sum = std::uint64_t{load_raw16(shared + ipv4::kChecksum)} +
-                              version_and_tos + length + ttl_and_protocol + varying;
-    store_raw16(at, version_and_tos);
+    // Words as they lie in memory.
+    std::uint64_t sum = std::uint64_t{load_raw16(shared + ipv4::kChecksum)} +
+                        (inner.traffic_class << 8U) + length + varying;
+    if (!inner.is_v4) [[unlikely]] {
+        at[ipv4::kProtocol] = protocol::kIpv6;
+        sum += std::uint64_t{protocol::kIpv6 - protocol::kIpv4} << 8U;
+    }
+    at[ipv4::kTos] = static_cast<std::uint8_t>(inner.traffic_class);
     store_raw16(at + ipv4::kTotalLength, length);
-    store_raw16(at + ipv4::kTtl, ttl_and_protocol);
     store_raw16(at + ipv4::kChecksum, checksum_of(sum));
     store_raw32(at + ipv4::kSource, load_raw32(shared + ipv4::kSource) | varying);
 }

@@ -25,11 +25,6 @@ struct Upper {
     std::uint8_t protocol;
 };
 
-void read_ports(const std::uint8_t* at, ParsedPacket& packet) {
-    std::memcpy(&packet.key.source_port, at, sizeof(std::uint16_t));
-    std::memcpy(&packet.key.destination_port, at + 2, sizeof(std::uint16_t));
-}
-
 PacketKind parse_tcp(const std::uint8_t* at, const Upper& upper, ParsedPacket& packet) {
     if (upper.length < kTcpHeaderBytes || upper.available < kTcpHeaderBytes) {
         return PacketKind::kMalformed;
@@ -40,7 +35,7 @@ PacketKind parse_tcp(const std::uint8_t* at, const Upper& upper, ParsedPacket& p
     }
     packet.tcp_flags = at[kTcpFlags];
     packet.has_payload = upper.length > header_bytes;
-    read_ports(at, packet);
+    packet.key.set_ports(at);
     return PacketKind::kFlow;
 }
 
@@ -57,15 +52,18 @@ bool is_quic_initial(std::span<const std::uint8_t> datagram) {
     return (version == kVersion1 && flags == 0xc0) || (version == kVersion2 && flags == 0xd0);
 }
 
-PacketKind parse_udp(const std::uint8_t* at, const Upper& upper, ParsedPacket& packet) {
-    if (upper.length < kUdpHeaderBytes || upper.available < kUdpHeaderBytes) {
+// Of Upper by value only what it needs: by reference all of it would be put into memory for TCP,
+// too.
+PacketKind parse_udp(const std::uint8_t* at, std::size_t upper_length, std::size_t available,
+                     ParsedPacket& packet) {
+    if (upper_length < kUdpHeaderBytes || available < kUdpHeaderBytes) {
         return PacketKind::kMalformed;
     }
     const std::size_t length = load_be16(at + kUdpLength);
-    if (length < kUdpHeaderBytes || length > upper.length) return PacketKind::kMalformed;
-    packet.is_quic_initial = is_quic_initial(
-        {at + kUdpHeaderBytes, std::min(length, upper.available) - kUdpHeaderBytes});
-    read_ports(at, packet);
+    if (length < kUdpHeaderBytes || length > upper_length) return PacketKind::kMalformed;
+    packet.is_quic_initial =
+        is_quic_initial({at + kUdpHeaderBytes, std::min(length, available) - kUdpHeaderBytes});
+    packet.key.set_ports(at);
     return PacketKind::kFlow;
 }
 
@@ -116,7 +114,7 @@ PacketKind parse_icmpv6(std::span<const std::uint8_t> head, const Upper& upper,
         case protocol::kTcp:
             return parse_tcp(at, upper, packet);
         case protocol::kUdp:
-            return parse_udp(at, upper, packet);
+            return parse_udp(at, upper.length, upper.available, packet);
         case protocol::kIcmp:
             return packet.is_v4 ? parse_icmp(at, upper) : PacketKind::kOtherIp;
         case protocol::kIcmpv6:

@@ -35,10 +35,6 @@ bool make_reply(Packet& packet, const Mac& mac) {
 }  // namespace
 
 void answer(const Mac& port_mac, const tables::Roles& roles, Burst& burst) {
-    bool any = false;
-    for (const Packet& packet : burst.packets()) any |= packet.parsed.kind != PacketKind::kFlow;
-    if (!any) [[likely]]
-        return;
     burst.advance([&](Packet& packet) -> Burst::Decision {
         if (packet.parsed.kind == PacketKind::kFlow) return Burst::stay();
         const bool is_v4 = packet.parsed.key.destination.is_v4();

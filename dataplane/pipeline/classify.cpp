@@ -1,6 +1,6 @@
 #include "dataplane/pipeline/classify.h"
 
-#include <arpa/inet.h>
+#include <tuple>
 
 #include <rte_mbuf.h>
 
@@ -17,17 +17,19 @@ bool is_group_mac(const std::uint8_t* mac) {
 Burst::Decision find_flow_vip(const tables::VipTable& vips, const tables::Roles& roles,
                               bool refuses_any, Packet& packet) {
     const FlowKey& key = packet.parsed.key;
-    const tables::VipEntry* vip =
-        vips.find(key.destination, key.protocol, ntohs(key.destination_port));
+    const tables::VipEntry* vip = vips.find(key.destination, key.service());
     if (vip == nullptr) [[unlikely]] {
         const bool is_vip = vips.find_network(key.destination) != nullptr;
         return is_vip ? Verdict::kNoService : Verdict::kPunted;
     }
     if (refuses_any && roles.refuses(vip->group, key.destination.is_v4())) [[unlikely]]
         return Verdict::kNotActive;
-    packet.vip = vip->vip;
-    packet.pool = vip->pool;
-    packet.is_stateless = vip->udp_is_stateless != 0;
+    // Read before anything is written, which might be what is read, for all the compiler knows.
+    const auto [index, pool, is_stateless] =
+        std::tuple(vip->vip, vip->pool, vip->udp_is_stateless != 0);
+    packet.vip = index;
+    packet.pool = pool;
+    packet.is_stateless = is_stateless;
     return Burst::stay();
 }
 
@@ -69,11 +71,12 @@ Burst::Decision take_advert(const ParsedPacket& parsed, const std::uint8_t* fram
 
 }  // namespace
 
-void classify(const tables::VipTable& vips, const tables::Roles& roles, const Mac& port_mac,
+bool classify(const tables::VipTable& vips, const tables::Roles& roles, const Mac& port_mac,
               Burst& burst) {
     using tables::Roles;
     const std::uint64_t our_mac = Roles::mac_number(port_mac.data());
     const bool refuses_any = roles.refuses_any();
+    bool any_question = false;
     burst.advance([&](Packet& packet) -> Burst::Decision {
         const auto* frame = rte_pktmbuf_mtod(packet.mbuf, const std::uint8_t*);
         const std::uint64_t mac = Roles::mac_number(frame);
@@ -85,8 +88,10 @@ void classify(const tables::VipTable& vips, const tables::Roles& roles, const Ma
         if (is_advert(packet.parsed) && roles.has_groups()) {
             return take_advert(packet.parsed, frame);
         }
+        any_question = true;
         return find_vip(vips, to_group, packet);
     });
+    return any_question;
 }
 
 }  // namespace tandem::pipeline

@@ -13,10 +13,18 @@ namespace {
 
 using tables::LiveView;
 
+/// Asks memory for where a flow would be remembered.
+void seek(const tables::FlowTable& flows, const KeyedHash& hash, Packet& packet) {
+    packet.flow.hash = hash.of_flow(packet.parsed.key);
+    flows.prefetch(packet.flow.hash);
+}
+
 /// First of four passes, so that the cache misses of a burst overlap instead of queueing.
-void find_slots(const LiveView& tables, Burst& burst) {
+void find_slots(const LiveView& tables, const FlowTracker& tracker, Burst& burst) {
     const std::span<const LiveView::Pool> pools = tables.pools();
     const KeyedHash hash = tables.hash();
+    const KeyedHash flow_hash = tracker.hash;
+    const bool asks_early = tracker.asks_early;
     burst.advance([&](Packet& packet) -> Burst::Decision {
         if (packet.sent_as != Verdict::kForwarded) [[unlikely]]
             return Burst::stay();
@@ -26,6 +34,8 @@ void find_slots(const LiveView& tables, Burst& burst) {
         packet.hash = hash.of_flow(packet.parsed.key);
         packet.slot = pool.slots + LiveView::slot_index(packet.hash, pool.slot_count);
         rte_prefetch0(packet.slot);
+        if (asks_early) [[unlikely]]
+            seek(tracker.table, flow_hash, packet);
         return Burst::stay();
     });
 }
@@ -39,7 +49,7 @@ Burst::Decision to_backend(const LiveView& tables, Packet& packet, tables::Backe
 }
 
 /// Second pass. Returns of how many packets the flow table has to be asked.
-std::size_t follow_slots(const LiveView& tables, FlowTracker& tracker, Burst& burst) {
+std::size_t follow_slots(const LiveView& tables, const FlowTracker& tracker, Burst& burst) {
     const KeyedHash hash = tracker.hash;  // a local: what a packet is given might be the key
     std::size_t sought = 0;
     burst.advance([&](Packet& packet) -> Burst::Decision {
@@ -50,8 +60,7 @@ std::size_t follow_slots(const LiveView& tables, FlowTracker& tracker, Burst& bu
         if (slot.is_steady() || packet.is_stateless) [[likely]]
             return to_backend(tables, packet, slot.owner);
         packet.needs_memory = true;
-        packet.flow.hash = hash.of_flow(packet.parsed.key);
-        tracker.table.prefetch(packet.flow.hash);
+        if (!tracker.asks_early) seek(tracker.table, hash, packet);
         ++sought;
         return Burst::stay();
     });
@@ -87,17 +96,11 @@ tables::BackendIndex remembered_from_before(FlowTracker& tracker, const Packet& 
     return flow ? flow.backend() : tables::kNoBackend;
 }
 
-tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
-                                const Packet& packet) {
+/// Apart from the packets that need none of it, which are many more.
+[[gnu::noinline]] tables::BackendIndex ask_tracker(const LiveView& tables, FlowTracker& tracker,
+                                                   const Packet& packet) {
     const LiveView::Pool& pool = tables.pools()[packet.pool];
-    const tables::FlowSignal signal = signal_of(packet);
     const CoarseTime now = std::max(tracker.now, pool.void_before);
-    if (!pool.is_followed) {
-        const auto known =
-            tables::repeated(packet.flow, signal, pool.number, tables.backends(), now);
-        if (known != tables::kNoBackend) [[likely]]
-            return known;
-    }
     const auto index = static_cast<std::uint32_t>(packet.slot - pool.slots);
     const tables::SlotNow at{.slot = *packet.slot,
                              .changed_at = pool.changed_at + index,
@@ -113,17 +116,32 @@ tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
                                               : tables::kNoBackend;
         return tables::follow_peer(at, before, tables.backends());
     }
-    const tables::Tracked tracked = tables::track(tracker.table, packet.flow, at, signal,
+    const tables::Tracked tracked = tables::track(tracker.table, packet.flow, at, signal_of(packet),
                                                   tables.backends(), tracker.rules, now);
     if (tracked.is_remembered && !tracked.is_repeated) tracker.use.note(pool.id, index, now);
     return tracked.backend;
 }
 
+tables::BackendIndex ask_memory(const LiveView& tables, FlowTracker& tracker,
+                                const Packet& packet) {
+    const LiveView::Pool& pool = tables.pools()[packet.pool];
+    if (!pool.is_followed) [[likely]] {
+        const CoarseTime now = std::max(tracker.now, pool.void_before);
+        const auto known =
+            tables::repeated(packet.flow, signal_of(packet), pool.number, tables.backends(), now);
+        if (known != tables::kNoBackend) [[likely]]
+            return known;
+    }
+    return ask_tracker(tables, tracker, packet);
+}
+
 }  // namespace
 
 void pick(const LiveView& tables, FlowTracker& tracker, Burst& burst) {
-    find_slots(tables, burst);
+    const std::size_t count = burst.packets().size();
+    find_slots(tables, tracker, burst);
     const std::size_t sought = follow_slots(tables, tracker, burst);
+    tracker.asks_early = sought > count / 2;
     if (sought == 0) [[likely]]
         return;
     tracker.table.count_lookups(sought);

@@ -22,7 +22,8 @@ struct FlowTracker {
     tables::TrackRules rules;
     const tables::PeerFlows* peers;
     CoarseTime now = 0;
-    bool is_moving = false;  ///< tables::Roles::is_moving
+    bool is_moving = false;   ///< tables::Roles::is_moving
+    bool asks_early = false;  ///< most packets of the last burst were of flows to be looked up
 
     FlowTracker(tables::FlowMemory& memory, std::uint32_t worker,
                 const tables::FlowTimeouts& timeouts, const PairedFlows& paired = {})

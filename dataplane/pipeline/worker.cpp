@@ -149,8 +149,8 @@ void Worker::process(const Port& port, Burst& burst) {
     forbid_spare_room(burst);
     dissect(burst);
     tracker_.is_moving = roles_->is_moving();
-    classify(tables_.vips(), *roles_, port.mac, burst);
-    answer(port.mac, *roles_, burst);
+    if (classify(tables_.vips(), *roles_, port.mac, burst)) [[unlikely]]
+        answer(port.mac, *roles_, burst);
     pick(tables_, tracker_, burst);
     forward(tables_.backends(), burst);
     // A worker that was stopped for seconds may have read what has been reused since.

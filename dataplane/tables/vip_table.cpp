@@ -18,13 +18,14 @@ std::size_t table_size(std::size_t entries) {
 }
 
 bool same_key(const VipEntry& a, const VipEntry& b) {
-    return std::tie(a.address, a.port_first, a.protocol, a.prefix_length) ==
-           std::tie(b.address, b.port_first, b.protocol, b.prefix_length);
+    return std::tie(a.address, a.service, a.prefix_length) ==
+           std::tie(b.address, b.service, b.prefix_length);
 }
 
 /// Of two entries with one key the first stays.
-void insert(std::span<VipEntry> table, const VipEntry& entry, std::size_t hash) {
+void insert(std::span<VipEntry> table, const VipEntry& entry) {
     const std::size_t mask = table.size() - 1;
+    std::size_t hash = VipTable::hash(entry.address, entry.service);
     for (; table[hash & mask].used != 0; ++hash) {
         if (same_key(table[hash & mask], entry)) return;
     }
@@ -39,10 +40,10 @@ bool is_exact(const VipEntry& entry) {
 VipEntry entry_of(const PlanVip& vip, std::size_t index) {
     VipEntry entry;
     entry.address = vip.address;
+    entry.service = service_of(vip.port_first, vip.protocol);
     entry.port_first = vip.port_first;
     entry.port_last = vip.port_last;
     entry.prefix_length = vip.prefix_length;
-    entry.protocol = vip.protocol;
     entry.vip = static_cast<std::uint16_t>(index);
     entry.pool = vip.pool;
     entry.group = vip.group;
@@ -78,8 +79,7 @@ BuiltVipTable build_vip_table(std::span<const PlanVip> vips) {
     built.entries.resize(shape.exact_size + shape.network_size);
     const std::span<VipEntry> entries(built.entries);
     for (const VipEntry& entry : exact) {
-        insert(entries.first(shape.exact_size), entry,
-               VipTable::hash(entry.address, entry.port_first, entry.protocol));
+        insert(entries.first(shape.exact_size), entry);
     }
     std::vector<VipEntry> all_wide;
     for (auto& [key, network] : networks) {
@@ -87,11 +87,11 @@ BuiltVipTable build_vip_table(std::span<const PlanVip> vips) {
         VipEntry entry;
         entry.prefix_length = key.first;
         entry.address = key.second;
+        entry.service = key.first;
         entry.port_first = static_cast<std::uint16_t>(all_wide.size());
         entry.port_last = static_cast<std::uint16_t>(network.wide.size());
         entry.group = network.group;
-        insert(entries.last(shape.network_size), entry,
-               VipTable::hash(entry.address, 0, entry.prefix_length));
+        insert(entries.last(shape.network_size), entry);
         all_wide.insert(all_wide.end(), network.wide.begin(), network.wide.end());
         const auto known = std::span(shape.lengths).first(shape.length_count);
         if (std::ranges::find(known, key.first) == known.end()) {
@@ -107,7 +107,10 @@ BuiltVipTable build_vip_table(std::span<const PlanVip> vips) {
 VipTable::VipTable(const VipTableShape& shape, std::span<const VipEntry> entries) {
     const std::size_t total = std::size_t{shape.exact_size} + shape.network_size + shape.wide_size;
     if (total > entries.size() || shape.length_count > shape.lengths.size()) return;
-    exact_ = entries.first(shape.exact_size);
+    if (shape.exact_size != 0) {
+        exact_ = entries.data();
+        exact_mask_ = shape.exact_size - 1;
+    }
     networks_ = entries.subspan(shape.exact_size, shape.network_size);
     wide_ = entries.subspan(shape.exact_size + shape.network_size, shape.wide_size);
     lengths_ = shape.lengths;
@@ -119,7 +122,7 @@ const VipEntry* VipTable::network_of(const IpAddress& address, std::uint8_t leng
     const IpAddress network =
         length == kSingleAddress ? address : Prefix{address, length}.network();
     const std::size_t mask = networks_.size() - 1;
-    const std::size_t first = hash(network, 0, length);
+    const std::size_t first = hash(network, length);
     for (std::size_t probe = 0; probe < networks_.size(); ++probe) {
         const VipEntry& entry = networks_[(first + probe) & mask];
         if (entry.used == 0) return nullptr;
@@ -135,15 +138,27 @@ const VipEntry* VipTable::find_network(const IpAddress& address) const {
     return nullptr;
 }
 
-const VipEntry* VipTable::find_wide(const IpAddress& address, std::uint8_t protocol,
-                                    std::uint16_t port) const {
+/// Where the first probe found another entry, or none.
+const VipEntry* VipTable::find_further(const IpAddress& address, std::uint32_t service,
+                                       std::size_t hash) const {
+    for (std::size_t probe = 0; probe <= exact_mask_; ++probe) {
+        const VipEntry& entry = exact_[(hash + probe) & exact_mask_];
+        if (entry.used == 0) break;
+        if (entry.address == address && entry.service == service) return &entry;
+    }
+    return find_wide(address, service);
+}
+
+const VipEntry* VipTable::find_wide(const IpAddress& address, std::uint32_t service) const {
+    const std::uint16_t port = ntohs(static_cast<std::uint16_t>(service));
     for (const std::uint8_t length : std::span(lengths_).first(length_count_)) {
         const VipEntry* network = network_of(address, length);
         if (network == nullptr) continue;
         const std::size_t first = std::min<std::size_t>(network->port_first, wide_.size());
         const std::size_t count = std::min<std::size_t>(network->port_last, wide_.size() - first);
         for (const VipEntry& entry : wide_.subspan(first, count)) {
-            if (entry.protocol == protocol && entry.port_first <= port && port <= entry.port_last) {
+            const bool is_its_protocol = entry.service >> 16U == service >> 16U;
+            if (is_its_protocol && entry.port_first <= port && port <= entry.port_last) {
                 return &entry;
             }
         }

@@ -155,7 +155,7 @@ TEST_F(MainCoreTest, APlanThatCannotBeMadeLiveLeavesNoTablesOfAnEarlierDataplane
     ASSERT_TRUE(dataplane_->core.prepare());
     const LiveView live = dataplane_->live();
     EXPECT_EQ(live.generation(), 2U);
-    EXPECT_EQ(live.vips().find(tables::ip("203.0.113.10"), 6, 80), nullptr);
+    EXPECT_EQ(live.vips().find(tables::ip("203.0.113.10"), service_of(80, 6)), nullptr);
     EXPECT_TRUE(live.backends().empty());
 }
 

@@ -257,6 +257,27 @@ TEST_F(PickInTransition, PacketsOfOneFlowInOneBurstGoOneWay) {
     EXPECT_EQ(memory_.statistics(0).inserted, 2U);
 }
 
+TEST_F(PickInTransition, MemoryIsAskedEarlyAfterABurstThatNeededItAndItsAnswersAreTheSame) {
+    const FlowKey old_flow = random_flow();
+    const FlowKey new_flow = random_flow();
+    EXPECT_EQ(send(old_flow, tcp::kAck), 1);
+    EXPECT_EQ(send(new_flow, tcp::kSyn), 2);
+    for (const std::size_t stateless : std::initializer_list<std::size_t>{0, 1, 2, 3, 2, 0}) {
+        burst_.reset(0);
+        for (const FlowKey& flow : {old_flow, new_flow, random_flow()}) add(flow);
+        for (std::size_t i = 0; i < 3; ++i) {
+            burst_.packets()[i].parsed.tcp_flags = tcp::kAck;
+            burst_.packets()[i].is_stateless = i < stateless;
+        }
+        pick(live_, tracker_, burst_);
+        EXPECT_EQ(burst_.packets()[0].backend, stateless > 0 ? 2 : 1);
+        EXPECT_EQ(burst_.packets()[1].backend, 2);
+        EXPECT_EQ(burst_.packets()[2].backend, stateless > 2 ? 2 : 1);
+        EXPECT_EQ(tracker_.asks_early, stateless < 2);
+    }
+    EXPECT_EQ(memory_.statistics(0).lookups, 2U + 3 + 2 + 1 + 0 + 1 + 3);
+}
+
 TEST_F(PickInTransition, APacketWithoutMemoryFollowsTheSlotAndIsNotRemembered) {
     EXPECT_EQ(send(random_flow(), 0, /*is_stateless=*/true), 2);
     EXPECT_EQ(memory_.statistics(0).lookups, 0U);

@@ -208,7 +208,8 @@ bool is_whole_live(const Region& region, const LiveView& view, std::uint64_t gen
     if (live_digest(view) != stamp.live_digest) return false;
     for (std::size_t i = 0; i < vip_count(stamp.revision); ++i) {
         const PlanVip vip = checked_vip(stamp.revision, i);
-        const VipEntry* found = view.vips().find(vip.address, vip.protocol, vip.port_first);
+        const VipEntry* found =
+            view.vips().find(vip.address, service_of(vip.port_first, vip.protocol));
         if (found == nullptr || found->vip != i || found->pool != vip.pool) return false;
     }
     return true;

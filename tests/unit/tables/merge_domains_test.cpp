@@ -40,7 +40,7 @@ Domain domain_of_east(bool is_v4) {
 }
 
 const LiveView::Pool& pool_of_vip(const LiveView& live, const char* address) {
-    const VipEntry* vip = live.vips().find(ip(address), 6, 80);
+    const VipEntry* vip = live.vips().find(ip(address), service_of(80, 6));
     CHECK(vip != nullptr && vip->pool < live.pools().size());
     return live.pools()[vip->pool];
 }

@@ -50,10 +50,10 @@ TEST(Merge, SlotsVipsAndKeyReachTheWorkers) {
         EXPECT_EQ(live.pools()[0].slots[i].owner, i == 7 ? 2 : 1);
         EXPECT_EQ(live.pools()[0].slots[i].steady, Slot::kSteady);
     }
-    const VipEntry* vip = live.vips().find(ip("203.0.113.10"), 6, 80);
+    const VipEntry* vip = live.vips().find(ip("203.0.113.10"), service_of(80, 6));
     ASSERT_NE(vip, nullptr);
     EXPECT_EQ(vip->vip, 0);
-    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 81), nullptr);
+    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), service_of(81, 6)), nullptr);
     EXPECT_EQ(live.hash().of_pair(1, 2), KeyedHash(plan.head.hash_key).of_pair(1, 2));
     EXPECT_EQ(live.generation(), 1U);
 }
@@ -284,7 +284,7 @@ TEST(Merge, AnEmptyPlanIsAPlan) {
     for (int i = 0; i < 300; ++i) both.apply(plan);
     const LiveView live = both.view();
     EXPECT_TRUE(live.pools().empty());
-    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), 6, 80), nullptr);
+    EXPECT_EQ(live.vips().find(ip("203.0.113.10"), service_of(80, 6)), nullptr);
 }
 
 TEST(Merge, APoolWhoseMemoryIsReusedHasOneSlotThatIsNobodys) {

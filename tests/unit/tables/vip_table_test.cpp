@@ -45,7 +45,7 @@ class Table {
     }
     [[nodiscard]] int find(const IpAddress& address, std::uint8_t protocol,
                            std::uint16_t port) const {
-        const VipEntry* found = table_.find(address, protocol, port);
+        const VipEntry* found = table_.find(address, service_of(port, protocol));
         if (found == nullptr) return -1;
         EXPECT_EQ(found->pool, found->vip + 100);
         EXPECT_NE(table_.find_network(address), nullptr);
@@ -262,7 +262,8 @@ TEST(VipTable, NeverReadsOutsideItsEntriesWhateverTheySay) {
         const VipTable table(built.shape, exactly_sized);
         for (int i = 0; i < 20; ++i) {
             const IpAddress address = i == 0 ? IpAddress{} : vips[random() % vips.size()].address;
-            static_cast<void>(table.find(address, kTcp, static_cast<std::uint16_t>(random())));
+            const auto port = static_cast<std::uint16_t>(random());
+            static_cast<void>(table.find(address, service_of(port, kTcp)));
         }
     }
 }
