@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <memory>
 #include <new>
 #include <poll.h>
@@ -99,7 +100,8 @@ Status SharedTables::obtain_regions(int grace_ms, const Wanted& wanted,
         Result<tables::Received> offered =
             tables::receive_hello(connection.get(), static_cast<int>(kHelloLimit.count()));
         if (!offered) {
-            spdlog::warn("a control process was turned away: {}", offered.error().message);
+            note_turned_away(tables::peer_pid(connection.get()).value_or(0),
+                             offered.error().message);
             continue;
         }
         Status status = offered.value().hello.region_count == tables::kRegionCount
@@ -239,11 +241,19 @@ void SharedTables::report(const tables::OrderReport& report) {
     if (!sent) spdlog::warn("control is not told how its order ended: {}", sent.error().message);
 }
 
+/// Once for each process and reason: who is turned away tries again, ten times a second.
+void SharedTables::note_turned_away(pid_t pid, const std::string& why) {
+    const std::string text = fmt::format("process {} was turned away: {}", pid, why);
+    if (text == turned_away_) return;
+    turned_away_ = text;
+    spdlog::warn("{}", text);
+}
+
 void SharedTables::greet(FileDescriptor connection) {
     const pid_t pid = tables::peer_pid(connection.get()).value_or(0);
     const Result<tables::Received> hello = tables::receive_hello(connection.get(), 0);
     if (!hello) {
-        spdlog::warn("process {} was turned away: {}", pid, hello.error().message);
+        note_turned_away(pid, hello.error().message);
         const Status sent =
             tables::send_hello(connection.get(), tables::refusal(hello.error().message), {});
         if (!sent) spdlog::debug("{}", sent.error().message);

@@ -67,6 +67,7 @@ class SharedTables {
         : path_(std::move(path)), listener_(std::move(listener)) {}
 
     void greet(FileDescriptor connection);
+    void note_turned_away(pid_t pid, const std::string& why);
     Status adopt(tables::Received& offered, const Wanted& wanted);
     Status adopt_flows(FileDescriptor fd, const Wanted& wanted);
     Status create(const Wanted& wanted);
@@ -80,6 +81,7 @@ class SharedTables {
     std::vector<tables::Order> orders_;
     FileDescriptor newcomer_;  ///< has connected and not spoken yet
     Instant newcomer_limit_;
+    std::string turned_away_;  ///< who was last, and why
     std::size_t plan_bytes_ = 0;
     std::size_t live_bytes_ = 0;
     bool is_size_given_ = false;  ///< by the operator, who wants no less

@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <filesystem>
+#include <gmock/gmock.h>
 #include <optional>
+#include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
+#include <sstream>
 
 #include <gtest/gtest.h>
 
@@ -187,6 +190,33 @@ TEST_F(SharedTablesTest, WhoConnectsAndSaysNothingIsNotWaitedForAndTurnedAwayInT
     EXPECT_TRUE(tables::is_closed(silent.get()));
     shared.serve(kDayOne + SharedTables::kHelloLimit);
     EXPECT_TRUE(shared.control_connected());
+}
+
+TEST_F(SharedTablesTest, WhoIsTurnedAwayAgainAndAgainIsLoggedOnce) {
+    const auto log_before = spdlog::default_logger();
+    std::ostringstream log;
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+    SharedTables shared = started();
+    Hello other_release;
+    ++other_release.layout_version;
+    for (int i = 0; i < 3; ++i) {
+        const FileDescriptor control = connect();
+        ASSERT_TRUE(tables::send_hello(control.get(), other_release, {}));
+        shared.serve(kDayOne);
+        EXPECT_THAT(refusal(control), testing::HasSubstr("layout version"));
+    }
+    other_release.layout_version += 5;
+    const FileDescriptor control = connect();
+    ASSERT_TRUE(tables::send_hello(control.get(), other_release, {}));
+    shared.serve(kDayOne);
+    spdlog::set_default_logger(log_before);
+    const std::string text = log.str();
+    std::size_t lines = 0;
+    for (std::size_t at = 0; (at = text.find("turned away", at)) != std::string::npos; ++at) {
+        ++lines;
+    }
+    EXPECT_EQ(lines, 2U) << text;
 }
 
 TEST_F(SharedTablesTest, WhoConnectsAndSpeaksLaterIsWelcome) {
