@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <filesystem>
-#include <gmock/gmock.h>
 #include <optional>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
@@ -204,7 +203,7 @@ TEST_F(SharedTablesTest, WhoIsTurnedAwayAgainAndAgainIsLoggedOnce) {
         const FileDescriptor control = connect();
         ASSERT_TRUE(tables::send_hello(control.get(), other_release, {}));
         shared.serve(kDayOne);
-        EXPECT_THAT(refusal(control), testing::HasSubstr("layout version"));
+        EXPECT_NE(refusal(control).find("layout version"), std::string::npos);
     }
     other_release.layout_version += 5;
     const FileDescriptor control = connect();
