@@ -15,7 +15,6 @@ std::span<std::uint8_t> first_segment(rte_mbuf* mbuf) {
 
 bool advertise(Packet& packet, const Mac& mac) {
     rte_mbuf* mbuf = packet.mbuf;
-    allow_spare_room(mbuf);
     if (rte_pktmbuf_append(mbuf, kReplyGrowthMax) == nullptr) return false;
     const std::size_t length = make_advertisement(first_segment(mbuf), packet.parsed, mac);
     return rte_pktmbuf_trim(mbuf, static_cast<std::uint16_t>(rte_pktmbuf_pkt_len(mbuf) - length)) ==
@@ -39,12 +38,11 @@ void answer(const Mac& port_mac, const tables::Roles& roles, Burst& burst) {
         if (packet.parsed.kind == PacketKind::kFlow) return Burst::stay();
         const bool is_v4 = packet.parsed.key.destination.is_v4();
         if (roles.is_silent(packet.group, is_v4)) return Verdict::kNotActive;
+        allow_spare_room(packet.mbuf);
         if (!make_reply(packet, roles.mac(packet.group, is_v4, port_mac))) {
             return Verdict::kMalformed;
         }
-        packet.sent_as = Verdict::kAnswered;
-        packet.out_port = burst.in_port();
-        return Burst::stay();
+        return Verdict::kAnswered;
     });
 }
 

@@ -6,9 +6,9 @@
 
 namespace tandem::pipeline {
 
-/// Turns questions about VIPs into replies that go out where they came in (net/reply.h). A flow's
-/// packets pass untouched. Leaves: not_active; malformed, if a
-/// question has no room for its reply.
+/// Turns questions about VIPs into replies (net/reply.h), which send() sends where they came in. A
+/// flow's packets pass untouched. Leaves: answered; not_active; malformed, if a question has no
+/// room for its reply.
 void answer(const Mac& port_mac, const tables::Roles& roles, Burst& burst);
 
 }  // namespace tandem::pipeline

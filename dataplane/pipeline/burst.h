@@ -30,21 +30,19 @@ struct Packet {
     std::uint16_t pool;            ///< set by classify
     tables::BackendIndex backend;  ///< set by pick
     std::uint8_t group;            ///< of the VIP; set by classify if the packet is no flow's
-    std::uint8_t out_port;         ///< set by forward or answer
+    std::uint8_t out_port;         ///< set by forward
     bool is_stateless;             ///< no flow is remembered; set by classify
     bool needs_memory;             ///< the flow table has to be asked; set by pick
-    Verdict sent_as;               ///< kForwarded, or kAnswered: once the port has taken it
 };
 
 struct Departed {
     rte_mbuf* mbuf;  ///< nullptr: given to a port, no longer ours
     Verdict verdict;
-};
 
-/// Packets that left with a burst that a port took as a whole.
-struct Sent {
-    std::uint16_t forwarded = 0;
-    std::uint16_t answered = 0;
+    /// Whether it is to go out by the port that the burst came from, and has not yet.
+    [[nodiscard]] bool is_unsent_answer() const {
+        return verdict == Verdict::kAnswered && mbuf != nullptr;
+    }
 };
 
 class Burst {
@@ -56,13 +54,14 @@ class Burst {
         in_port_ = in_port;
         count_ = 0;
         departed_count_ = 0;
-        sent_ = {};
+        forwarded_count_ = 0;
     }
     [[nodiscard]] std::uint8_t in_port() const { return in_port_; }
 
     [[nodiscard]] std::span<Packet> packets() { return {packets_.data(), count_}; }
     [[nodiscard]] std::span<Departed> departed() { return {departed_.data(), departed_count_}; }
-    [[nodiscard]] const Sent& sent() const { return sent_; }
+    /// Packets that left with a burst that a port took as a whole, besides departed().
+    [[nodiscard]] std::uint16_t forwarded_count() const { return forwarded_count_; }
     [[nodiscard]] bool empty() const { return count_ == 0; }
 
     void add(rte_mbuf* mbuf) { add(std::span(&mbuf, 1)); }
@@ -74,7 +73,7 @@ class Burst {
     }
 
     /// Asks `decide` about every packet: stay() keeps it, in order; a verdict sees it off. Packets
-    /// leave a burst here, in depart_sent() and in depart_all() only.
+    /// leave a burst here, in depart_forwarded() and in depart_all() only.
     template <class Decide>
     void advance(Decide&& decide) {
         // Locals: what `decide` writes might be our own fields, for all the compiler knows.
@@ -104,19 +103,17 @@ class Burst {
     };
     static Decision stay() { return {}; }
 
-    /// Everything that is still here was taken by its port and counts as what it was sent as.
-    void depart_sent() {
-        unsigned answered = 0;
-        for (const Packet& packet : packets()) {
-            answered += static_cast<unsigned>(packet.sent_as == Verdict::kAnswered);
-        }
-        sent_.answered = static_cast<std::uint16_t>(sent_.answered + answered);
-        sent_.forwarded = static_cast<std::uint16_t>(sent_.forwarded + count_ - answered);
+    /// Everything that is still here was taken by its port.
+    void depart_forwarded() {
+        forwarded_count_ = static_cast<std::uint16_t>(forwarded_count_ + count_);
         count_ = 0;
     }
 
-    /// Everything that is still here leaves with one verdict.
+    /// Everything that is still here leaves with one verdict, answers that no port has included.
     void depart_all(Verdict verdict) {
+        for (Departed& each : departed()) {
+            if (each.is_unsent_answer()) each.verdict = verdict;
+        }
         advance([&](Packet&) { return Decision(verdict); });
     }
 
@@ -136,7 +133,7 @@ class Burst {
     std::array<Departed, kCapacity> departed_;
     std::uint16_t count_ = 0;
     std::uint16_t departed_count_ = 0;
-    Sent sent_;
+    std::uint16_t forwarded_count_ = 0;
     std::uint8_t in_port_ = 0;
 };
 static_assert(Burst::kCapacity <= 32, "a bit a packet");

@@ -12,7 +12,6 @@ void dissect(Burst& burst) {
                                                  rte_pktmbuf_data_len(packet.mbuf)};
         // Made where it stays: to copy it would be to wait for its many small stores.
         ::new (&packet.parsed) ParsedPacket(parse(head, rte_pktmbuf_pkt_len(packet.mbuf)));
-        packet.sent_as = Verdict::kForwarded;
         // Drivers over the kernel's sockets take tags off. Tagged frames are not ours.
         if ((packet.mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) [[unlikely]]
             packet.parsed.kind = PacketKind::kOther;

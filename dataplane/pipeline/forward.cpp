@@ -66,10 +66,7 @@ Burst::Decision forward_one(const LiveBackend& backend, Packet& packet) {
 }  // namespace
 
 void forward(std::span<const LiveBackend> backends, Burst& burst) {
-    burst.advance([&](Packet& packet) -> Burst::Decision {
-        if (packet.sent_as != Verdict::kForwarded) return Burst::stay();
-        return forward_one(backends[packet.backend], packet);
-    });
+    burst.advance([&](Packet& packet) { return forward_one(backends[packet.backend], packet); });
 }
 
 }  // namespace tandem::pipeline

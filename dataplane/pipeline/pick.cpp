@@ -26,8 +26,6 @@ void find_slots(const LiveView& tables, const FlowTracker& tracker, Burst& burst
     const KeyedHash flow_hash = tracker.hash;
     const bool asks_early = tracker.asks_early;
     burst.advance([&](Packet& packet) -> Burst::Decision {
-        if (packet.sent_as != Verdict::kForwarded) [[unlikely]]
-            return Burst::stay();
         if (packet.pool >= pools.size()) [[unlikely]]
             return Verdict::kNoBackend;
         const LiveView::Pool& pool = pools[packet.pool];
@@ -54,8 +52,6 @@ std::size_t follow_slots(const LiveView& tables, const FlowTracker& tracker, Bur
     std::size_t sought = 0;
     burst.advance([&](Packet& packet) -> Burst::Decision {
         packet.needs_memory = false;
-        if (packet.sent_as != Verdict::kForwarded) [[unlikely]]
-            return Burst::stay();
         const tables::Slot slot = *packet.slot;
         if (slot.is_steady() || packet.is_stateless) [[likely]]
             return to_backend(tables, packet, slot.owner);

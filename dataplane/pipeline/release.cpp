@@ -7,8 +7,7 @@ namespace tandem::pipeline {
 void release(Burst& burst, tables::WorkerCounters& counters) {
     DCHECK(burst.empty());
     std::array<std::uint32_t, kVerdictCount> seen{};
-    seen[static_cast<std::size_t>(Verdict::kForwarded)] = burst.sent().forwarded;
-    seen[static_cast<std::size_t>(Verdict::kAnswered)] = burst.sent().answered;
+    seen[static_cast<std::size_t>(Verdict::kForwarded)] = burst.forwarded_count();
     std::array<rte_mbuf*, Burst::kCapacity> unsent;
     unsigned unsent_count = 0;
     for (const Departed& departed : burst.departed()) {

@@ -36,7 +36,7 @@ void send_by_one_port(Ports ports, QueueId queue, std::uint64_t patience_cycles,
     const std::uint16_t sent =
         send_some(ports[out_port].dpdk_port, queue, mbufs.data(), count, patience_cycles);
     if (sent == burst.packets().size()) [[likely]] {
-        burst.depart_sent();
+        burst.depart_forwarded();
         return;
     }
     std::uint16_t seen = 0;
@@ -44,13 +44,37 @@ void send_by_one_port(Ports ports, QueueId queue, std::uint64_t patience_cycles,
         if (packet.out_port != out_port) return Burst::stay();
         if (seen++ >= sent) return Verdict::kTxFull;
         packet.mbuf = nullptr;
-        return packet.sent_as;
+        return Verdict::kForwarded;
     });
+}
+
+/// Where the questions came in.
+void send_answers(const Port& port, QueueId queue, std::uint64_t patience_cycles, Burst& burst) {
+    std::array<rte_mbuf*, Burst::kCapacity> mbufs;
+    std::array<Departed*, Burst::kCapacity> answers;
+    std::uint16_t count = 0;
+    for (Departed& departed : burst.departed()) {
+        if (!departed.is_unsent_answer()) continue;
+        answers[count] = &departed;
+        mbufs[count++] = departed.mbuf;
+    }
+    if (count == 0) return;
+    const std::uint16_t sent =
+        send_some(port.dpdk_port, queue, mbufs.data(), count, patience_cycles);
+    for (std::uint16_t i = 0; i < count; ++i) {
+        if (i < sent) {
+            answers[i]->mbuf = nullptr;
+        } else {
+            answers[i]->verdict = Verdict::kTxFull;
+        }
+    }
 }
 
 }  // namespace
 
 void send(Ports ports, QueueId queue, std::uint64_t patience_cycles, Burst& burst) {
+    if (!burst.departed().empty()) [[unlikely]]
+        send_answers(ports[burst.in_port()], queue, patience_cycles, burst);
     while (!burst.empty()) send_by_one_port(ports, queue, patience_cycles, burst);
 }
 

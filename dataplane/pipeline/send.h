@@ -5,9 +5,9 @@
 
 namespace tandem::pipeline {
 
-/// Hands every packet that is left to its port; afterwards the burst is empty. A port that is full
-/// is tried again until `patience_cycles` of the TSC have passed.
-/// Leaves: forwarded or answered (taken by the port), tx_full.
+/// Hands answers, and every packet that is left, to their ports; afterwards the burst is empty. A
+/// port that is full is tried again until `patience_cycles` of the TSC have passed. Leaves:
+/// forwarded (taken by the port), tx_full.
 void send(Ports ports, QueueId queue, std::uint64_t patience_cycles, Burst& burst);
 
 }  // namespace tandem::pipeline

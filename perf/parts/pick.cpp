@@ -32,7 +32,6 @@ void fill(Burst& burst, RandomFlows& random) {
         packet.pool = 0;
         packet.is_stateless = false;
         packet.backend = tables::kNoBackend;
-        packet.sent_as = Verdict::kForwarded;
     }
 }
 

@@ -87,6 +87,23 @@ TEST(Burst, EveryPacketLeavesExactlyOnceWhateverTheStagesDecide) {
     }
 }
 
+TEST(Burst, AnswersThatNoPortHasLeaveWithTheRest) {
+    Burst burst;
+    fill(burst, 4);
+    std::size_t next = 0;
+    burst.advance([&](Packet& packet) -> Burst::Decision {
+        const std::size_t i = next++;
+        if (i == 1) packet.mbuf = nullptr;  // a port has it
+        if (i == 3) return Burst::stay();
+        return i == 2 ? Verdict::kPunted : Verdict::kAnswered;
+    });
+    burst.depart_all(Verdict::kStaleTables);
+    std::vector<Verdict> verdicts;
+    for (const Departed& departed : burst.departed()) verdicts.push_back(departed.verdict);
+    EXPECT_EQ(verdicts, (std::vector{Verdict::kStaleTables, Verdict::kAnswered, Verdict::kPunted,
+                                     Verdict::kStaleTables}));
+}
+
 TEST(Burst, ANewOneKnowsNothingOfTheLast) {
     Burst burst;
     fill(burst, Burst::kCapacity);

@@ -160,15 +160,5 @@ TEST_F(Forward, APacketInPiecesGetsItsOuterHeaderInFrontOfTheFirst) {
     EXPECT_EQ(from(result(), kEthernet + kOuter4 + 20), from(frame, kEthernet + 20));
 }
 
-TEST_F(Forward, AQuestionPassesUntouched) {
-    const Bytes frame = test::arp();
-    add({packet(frame)});
-    burst_.packets()[0].sent_as = Verdict::kAnswered;
-    burst_.packets()[0].backend = 999;  // nobody looks
-    forward({}, burst_);
-    ASSERT_EQ(burst_.packets().size(), 1U);
-    EXPECT_EQ(result(), frame);
-}
-
 }  // namespace
 }  // namespace tandem::pipeline

@@ -59,7 +59,6 @@ class PickForPeer : public testing::Test {
         packet.parsed.tcp_flags = tcp_flags;
         packet.pool = 0;
         packet.is_stateless = false;
-        packet.sent_as = Verdict::kForwarded;
         pick(live_, tracker_, burst_);
         return burst_.packets()[0].backend;
     }

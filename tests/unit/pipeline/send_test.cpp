@@ -32,11 +32,9 @@ class Send : public PacketTest {
 TEST_F(Send, WhatThePortTakesIsOursNoMore) {
     RingPort wire;
     const std::vector<rte_mbuf*> packets = add_packets(3);
-    burst_.packets()[1].sent_as = Verdict::kAnswered;
     send(std::span(&wire.port(), 1), {0}, kNoPatience, burst_);
     EXPECT_TRUE(burst_.empty());
-    EXPECT_EQ(burst_.sent().forwarded, 2);
-    EXPECT_EQ(burst_.sent().answered, 1);
+    EXPECT_EQ(burst_.forwarded_count(), 3);
     EXPECT_TRUE(burst_.departed().empty());
     EXPECT_EQ(wire.take(), packets);
     free(packets);
@@ -68,7 +66,7 @@ TEST_F(Send, APortThatIsFullForAMomentGetsEverything) {
     });
     send(std::span(&wire.port(), 1), {0}, std::numeric_limits<std::uint32_t>::max(), burst_);
     drain.join();
-    EXPECT_EQ(burst_.sent().forwarded, 32);
+    EXPECT_EQ(burst_.forwarded_count(), 32);
     EXPECT_EQ(taken, packets);
     free(packets);
 }
@@ -94,6 +92,37 @@ TEST_F(Send, EachPacketLeavesByItsOwnPortAndAFullOneHoldsUpNoOther) {
     for (std::size_t i = 0; i < 7; ++i) EXPECT_EQ(by_narrow[i], packets[2 * i + 1]);
     free(by_wide);
     free(by_narrow);
+    free_all();
+}
+
+TEST_F(Send, AnswersGoOutWhereTheQuestionsCameInAndAreOursIfThatIsFull) {
+    RingPort other;
+    RingPort wire(kSmall);
+    const std::vector<Port> ports{other.port(), wire.port()};
+    burst_.reset(1);
+    const std::vector<rte_mbuf*> packets = add_packets(11);
+    std::size_t next = 0;
+    burst_.advance([&](Packet&) -> Burst::Decision {
+        const std::size_t i = next++;
+        if (i == 0) return Burst::stay();
+        return i == 1 ? Verdict::kMalformed : Verdict::kAnswered;
+    });
+    send(ports, {0}, kNoPatience, burst_);
+    EXPECT_EQ(burst_.forwarded_count(), 1);
+    EXPECT_EQ(other.take(), std::vector{packets[0]});
+    const std::vector<rte_mbuf*> answers = wire.take();
+    EXPECT_EQ(answers, std::vector(packets.begin() + 2, packets.begin() + 9));
+    ASSERT_EQ(burst_.departed().size(), 10U);
+    for (std::size_t i = 0; i < 10; ++i) {
+        const bool is_taken = i >= 1 && i < 8;
+        EXPECT_EQ(burst_.departed()[i].mbuf, is_taken ? nullptr : packets[i + 1]) << i;
+        const Verdict expected = i == 0     ? Verdict::kMalformed
+                                 : is_taken ? Verdict::kAnswered
+                                            : Verdict::kTxFull;
+        EXPECT_EQ(burst_.departed()[i].verdict, expected) << i;
+    }
+    rte_pktmbuf_free(packets[0]);
+    free(answers);
     free_all();
 }
 
