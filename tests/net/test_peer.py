@@ -120,6 +120,10 @@ def test_what_a_stranger_sends_changes_nothing_and_is_counted(lab):
     with instance(lab, 0) as first, instance(lab, 1) as second:
         wait_alive(first, second)
         in_step = ("same_tables", "caught_up", "has_told_all")
+        # Once in step it takes its group back, and all is told anew.
+        first.dataplane.wait_for_log(re.compile("group51: active for IPv4"))
+        heard = state(first)["heard"]
+        wait_until(lambda: state(first)["heard"] > heard + 50, "the peer has taken note of it")
         wait_until(lambda: all(state(first)[key] for key in in_step), "they are in step")
         before, flows = state(first), first.flows()
         # From the peer's machine and port, or the kernel would not even hand it over.
