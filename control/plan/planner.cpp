@@ -72,7 +72,8 @@ void Planner::adopt(const TableKey& key) {
     key_ = key;
     hash_ = KeyedHash(key_.key);
     for (const conf::Pool& pool : config_.pools) {
-        tables_.at(pool.name) = SlotTable{};
+        SlotTable& table = tables_.at(pool.name);
+        table = SlotTable(*table.owners());
         configure_table(pool);
     }
 }

@@ -16,8 +16,8 @@ namespace tandem {
 inline constexpr std::uint8_t kOuterTtl = 64;
 
 struct OuterHeader {
-    /// Ethernet, then IP, around a packet of the same family. Of IPv4 the checksum field is the
-    /// folded sum of what all packets share.
+    /// Ethernet, then IP; IPv4's is that around an IPv4 packet, and its checksum field the folded
+    /// sum of all that stands here.
     std::array<std::uint8_t, ethernet::kHeaderBytes + ipv6::kHeaderBytes> bytes{};
     std::uint8_t added = 0;             ///< bytes that a packet grows by; 0: no tunnel
     std::uint8_t source_host_bits = 0;  ///< of the outer source's last 32, which vary by flow

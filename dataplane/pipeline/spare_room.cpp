@@ -1,20 +1,21 @@
 #include "dataplane/pipeline/spare_room.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define TANDEM_WATCHES_SPARE_ROOM
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define TANDEM_WATCHES_SPARE_ROOM
-#endif
-#endif
-
-#ifdef TANDEM_WATCHES_SPARE_ROOM
-
 #include <sanitizer/asan_interface.h>
 
 #include <rte_mbuf.h>
 
+// Without AddressSanitizer its macros are empty, and compilers leave out loops that do nothing.
 namespace tandem::pipeline {
+
+namespace {
+
+inline void allow(const rte_mbuf* packet) {
+    for (const rte_mbuf* piece = packet; piece != nullptr; piece = piece->next) {
+        ASAN_UNPOISON_MEMORY_REGION(piece->buf_addr, piece->buf_len);
+    }
+}
+
+}  // namespace
 
 void forbid_spare_room(Burst& burst) {
     for (const Packet& packet : burst.packets()) {
@@ -27,26 +28,12 @@ void forbid_spare_room(Burst& burst) {
 }
 
 void allow_spare_room(rte_mbuf* packet) {
-    for (const rte_mbuf* piece = packet; piece != nullptr; piece = piece->next) {
-        ASAN_UNPOISON_MEMORY_REGION(piece->buf_addr, piece->buf_len);
-    }
+    allow(packet);
 }
 
 void allow_spare_room(Burst& burst) {
-    for (const Packet& packet : burst.packets()) allow_spare_room(packet.mbuf);
-    for (const Departed& departed : burst.departed()) allow_spare_room(departed.mbuf);
+    for (const Packet& packet : burst.packets()) allow(packet.mbuf);
+    for (const Departed& departed : burst.departed()) allow(departed.mbuf);
 }
 
 }  // namespace tandem::pipeline
-
-#else
-
-namespace tandem::pipeline {
-
-void forbid_spare_room(Burst& /*burst*/) {}
-void allow_spare_room(rte_mbuf* /*packet*/) {}
-void allow_spare_room(Burst& /*burst*/) {}
-
-}  // namespace tandem::pipeline
-
-#endif
