@@ -30,7 +30,7 @@ MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const Settings& setti
       pair_(shared.fixed(), ports, settings.stall_limit),
       peer_(std::move(peer)),
       orders_(pair_.routers(), begin_pair(settings), shared.fixed().peer,
-              [this](const tables::OrderReport& report) { shared_.report(report); }),
+              [this](const auto& report, bool is_own) { this->report(report, is_own); }),
       remembering_(std::ranges::max(settings.timeouts.idle_s)) {}
 
 /// nullptr without a peer.
@@ -84,6 +84,12 @@ void MainCore::hand_off_all() {
         if (!done_at && orders_.is_idle()) done_at = now;
         if (done_at && now - *done_at >= pair::kLate) return;
     }
+}
+
+void MainCore::report(const tables::OrderReport& report, bool is_own) {
+    spdlog::log(report.is_done != 0 ? spdlog::level::info : spdlog::level::warn, "handoff: {}",
+                report.said.data());
+    if (!is_own) shared_.report(report);
 }
 
 /// Sleeps until something happens, but at most a tick: workers and control do not ring.

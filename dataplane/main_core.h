@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/orders.h"
+#include "dataplane/pair/orders.h"
 #include "dataplane/pair/preemption.h"
 #include "dataplane/pair/step.h"
 #include "dataplane/pair_link.h"
@@ -65,6 +65,7 @@ class MainCore {
     void judge_preemption(Instant now);
     void show_peer();
     void hand_off_all();
+    void report(const tables::OrderReport& report, bool is_own);
     pair::Handoff* begin_pair(const Settings& settings);
     void let_slots_settle(CoarseTime now);
     void count_flows(const tables::PlanView& plan, CoarseTime now);
@@ -79,7 +80,7 @@ class MainCore {
     PairLink pair_;
     std::optional<Peer> peer_;
     std::optional<pair::Handoff> handoff_;
-    Orders orders_;
+    pair::Orders orders_;
     pair::Routers::Numbers group_numbers_{};
     bool is_syncing_said_ = false;
     pair::Heartbeat own_;  ///< what it says of itself

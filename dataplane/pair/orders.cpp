@@ -1,15 +1,13 @@
-#include "dataplane/orders.h"
+#include "dataplane/pair/orders.h"
 
 #include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
-namespace tandem {
+namespace tandem::pair {
 
 namespace {
 
-using pair::Handoff;
 using tables::OrderKind;
 
 Handoff::Kind kind_of(OrderKind kind) {
@@ -62,7 +60,7 @@ void Orders::add(const tables::Order& order, bool is_own) {
     } else {
         const bool wants_active = order.kind != OrderKind::kTakeBack;
         for (const std::uint64_t group : routers_->groups()) {
-            const pair::Routers::Standing standing = routers_->standing(group);
+            const Routers::Standing standing = routers_->standing(group);
             if (standing.is_there && standing.is_active == wants_active) {
                 next.groups.push_back(group);
             }
@@ -125,9 +123,7 @@ void Orders::finish() {
                                    std::memory_order_relaxed);
     }
     said.copy(report.said.data(), report.said.size() - 1);
-    spdlog::log(order.trouble.empty() ? spdlog::level::info : spdlog::level::warn, "handoff: {}",
-                said);
-    if (!order.is_own) report_(report);
+    report_(report, order.is_own);
 }
 
-}  // namespace tandem
+}  // namespace tandem::pair

@@ -1,15 +1,12 @@
-#include "dataplane/orders.h"
-
-#include <spdlog/spdlog.h>
+#include "dataplane/pair/orders.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/unit/pair/two_with_groups.h"
 
-namespace tandem {
+namespace tandem::pair {
 namespace {
 
-using pair::GroupSide;
 using tables::OrderKind;
 using tables::OrderReport;
 
@@ -18,10 +15,7 @@ constexpr Duration kTwoHours = std::chrono::hours(2);  ///< the two begin at one
 
 class OrdersTest : public testing::Test {
   protected:
-    OrdersTest() {
-        spdlog::set_level(spdlog::level::off);
-        two_.here.steps_handoff = false;
-    }
+    OrdersTest() { two_.here.steps_handoff = false; }
     void take(OrderKind kind, const std::string& group = {}) {
         tables::Order order;
         order.id = ++last_id_;
@@ -78,11 +72,13 @@ class OrdersTest : public testing::Test {
     }
     static std::string said(const OrderReport& report) { return report.said.data(); }
 
-    pair::TwoWithGroups two_{kOrderedGroups};
+    TwoWithGroups two_{kOrderedGroups};
     tables::PeerState state_;
     std::vector<OrderReport> reports_;
     Orders orders_{two_.here.routers, &two_.here.handoff, state_,
-                   [this](const OrderReport& report) { reports_.push_back(report); }};
+                   [this](const OrderReport& report, bool is_own) {
+                       if (!is_own) reports_.push_back(report);
+                   }};
     std::uint64_t last_id_ = 100;
 };
 
@@ -172,7 +168,7 @@ TEST_F(OrdersTest, AGroupThatIsNotThereIsNamedInTheReport) {
 TEST_F(OrdersTest, WhatFailsIsSaidAndTheOtherGroupsAreTriedAllTheSame) {
     take(OrderKind::kHandoff, GroupSide::group_name(0));
     report();
-    two_.there.routers.set_muted(GroupSide::group_id(1), true);  // so it stays active here, too
+    two_.there.routers.set_empty(std::vector{GroupSide::group_id(1)}, {}, two_.now);
     take(OrderKind::kHandoff);
     const OrderReport part = report();
     EXPECT_FALSE(part.is_done);
@@ -212,7 +208,7 @@ TEST_F(OrdersTest, OrdersAreDoneInTheirOrderAndEachIsReportedOnce) {
 }
 
 TEST_F(OrdersTest, WhatThePeerHasAskedForComesFirst) {
-    two_.here.handoff.on_ask({pair::Ask::Verb::kGiveBack, 1, GroupSide::group_id(0)},
+    two_.here.handoff.on_ask({Ask::Verb::kGiveBack, 1, GroupSide::group_id(0)},
                              two_.peer_of(two_.here), two_.now);
     ASSERT_TRUE(two_.here.handoff.is_under_way());
     take(OrderKind::kHandoff, GroupSide::group_name(1));
@@ -233,7 +229,7 @@ TEST_F(OrdersTest, WhoLeavesHandsOffAllThatIsActiveAndReportsToNobody) {
 
 TEST_F(OrdersTest, WithoutAPeerEveryOrderIsRefused) {
     Orders alone(two_.here.routers, nullptr, state_,
-                 [this](const OrderReport& report) { reports_.push_back(report); });
+                 [this](const OrderReport& report, bool) { reports_.push_back(report); });
     for (const OrderKind kind :
          {OrderKind::kHandoff, OrderKind::kTakeBack, OrderKind::kDrill, OrderKind::kHardDrill}) {
         tables::Order order;
@@ -249,4 +245,4 @@ TEST_F(OrdersTest, WithoutAPeerEveryOrderIsRefused) {
 }
 
 }  // namespace
-}  // namespace tandem
+}  // namespace tandem::pair
