@@ -50,9 +50,10 @@ void Handoff::enter(Stage stage, Instant now) {
     stage_ = stage;
     since_ = now;
     next_ask_ = now;
-    was_told_ = false;
+    was_told_ = was_backup_ = peer_moves_it_ = false;
     const bool leaves = stage == Stage::kTelling || stage == Stage::kLeaving;
-    routers_->set_hands_off(leaves && kind_ != Kind::kHardDrill);
+    const bool is_planned = leaves && kind_ != Kind::kHardDrill;
+    routers_->set_hands_off(is_planned ? std::optional(group_) : std::nullopt);
     outcome_.reset();
     sent_.fill({});
 }
@@ -69,12 +70,20 @@ void Handoff::leave(Instant now) {
 
 std::optional<Handoff::Result> Handoff::end(Result result, Instant now) {
     stage_ = Stage::kIdle;
-    routers_->set_hands_off(false);
+    routers_->set_hands_off(std::nullopt);
     replication_->want_openings(false);
     routers_->set_muted(group_, false);
     const bool stays_away = result.is_done && kind_ == Kind::kAway && !is_for_peer_;
     if (!stays_away) routers_->set_yields(group_, false, now);
-    return is_for_peer_ ? std::nullopt : std::optional(std::move(result));
+    if (!std::exchange(is_for_peer_, false)) return result;
+    if (const std::optional<Waiting> waiting = std::exchange(waiting_, std::nullopt)) {
+        kind_ = waiting->kind;
+        group_ = waiting->group;
+        gap_ = waiting->gap;
+        silent_since_ = waiting->silent_since;
+        enter(Stage::kReturning, now);
+    }
+    return std::nullopt;
 }
 
 std::optional<Handoff::Result> Handoff::fail(const std::string& why, Instant now) {
@@ -95,6 +104,7 @@ std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
             return std::nullopt;
         case Stage::kTelling:
             if (!peer.is_alive) return fail("the peer is not heard any more", now);
+            if (!standing.is_active) return fail("the group is not active here any more", now);
             if (passed > kTellingMax) {
                 return fail("the peer is not in step: it could not go on with all flows", now);
             }
@@ -107,11 +117,20 @@ std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
             const bool is_stopped = !standing.is_active && !standing.is_fit;
             const bool peer_is_active = outcome_ == Answer::Outcome::kActive;
             if (is_stopped && !peer_is_active && !silent_since_) silent_since_ = now;
+            if (peer_moves_it_) return fail("the peer drills, or hands off, the same group", now);
             const bool is_refused =
                 outcome_ == Answer::Outcome::kNotInStep || outcome_ == Answer::Outcome::kUnfit;
             if (is_refused) return fail("the peer refuses it: it is not in step, or unfit", now);
             const Duration most = kind_ == Kind::kHardDrill ? kHardTakingMax : kTakingMax;
             if (passed > most) return fail("the peer does not take over", now);
+            was_backup_ |= standing.is_backup;
+            if (was_backup_ && standing.is_active) {
+                return fail("the peer has taken over, and let go of it at once", now);
+            }
+            const bool is_in_the_dark = kind_ == Kind::kHardDrill && !peer.is_alive;
+            if (standing.is_backup && is_in_the_dark) {
+                return fail("the peer has taken over, but is not heard any more", now);
+            }
             if (!standing.is_backup || !peer_is_active) return std::nullopt;
             if (!is_drill()) return end({.is_done = true, .gap = {}, .said = "handed off"}, now);
             enter(Stage::kStaying, now);
@@ -119,7 +138,6 @@ std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
         }
         case Stage::kStaying:
             if (passed < kStay) return std::nullopt;
-            routers_->set_muted(group_, false);
             routers_->set_yields(group_, false, now);
             enter(Stage::kReturning, now);
             return std::nullopt;
@@ -170,21 +188,36 @@ Answer Handoff::on_ask(const Ask& ask, const Peer& peer, Instant now) {
     using Outcome = Answer::Outcome;
     const Routers::Standing standing = routers_->standing(ask.group);
     const auto answer = [&](Outcome outcome) { return Answer{ask.id, outcome}; };
+    const bool moves_it = ask.verb != Ask::Verb::kGiveBack && ask.group == group_ &&
+                          stage_ == Stage::kLeaving && kind_ == Kind::kHardDrill;
+    if (moves_it) {
+        peer_moves_it_ = true;
+        routers_->set_muted(group_, false);  // or the two would not hear each other
+    }
     if (!standing.is_there || !standing.is_fit) return answer(Outcome::kUnfit);
     if (ask.verb == Ask::Verb::kTake && !standing.is_active) {
         if (!replication_->is_caught_up()) return answer(Outcome::kNotInStep);
         routers_->claim(ask.group, now);
         return answer(Outcome::kActive);
     }
-    if (ask.verb == Ask::Verb::kGiveBack && standing.is_active && !is_under_way()) {
+    // If each waits for a group that the other one has, one of them gives way.
+    const bool gives_way = stage_ == Stage::kReturning && ask.group < group_;
+    if (ask.verb == Ask::Verb::kGiveBack && standing.is_active && (!is_under_way() || gives_way)) {
         if (!peer.is_caught_up) return answer(Outcome::kNotInStep);
-        is_for_peer_ = true;
-        kind_ = Kind::kAway;
-        group_ = ask.group;
-        enter(Stage::kTelling, now);
-        replication_->want_openings(true);
+        give_back(ask.group, now);
     }
     return answer(standing.is_active ? Outcome::kActive : Outcome::kNotActive);
+}
+
+void Handoff::give_back(std::uint64_t group, Instant now) {
+    if (is_under_way()) waiting_ = {kind_, group_, gap_, silent_since_};
+    is_for_peer_ = true;
+    kind_ = Kind::kAway;
+    group_ = group;
+    gap_ = {};
+    silent_since_.reset();
+    enter(Stage::kTelling, now);
+    replication_->want_openings(true);
 }
 
 }  // namespace tandem::pair

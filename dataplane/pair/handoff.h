@@ -2,7 +2,8 @@
 // peer is told all there is, takes over, and only then this one lets go. A drill does both and
 // measures how long nobody would have answered. Pure; one at a time.
 //
-// A group that was handed off stays there until it is taken back, or until the other one is gone.
+// A group that was handed off stays there until it is taken back, or until the other one does not
+// answer for it any more.
 #pragma once
 
 #include <array>
@@ -39,7 +40,7 @@ class Handoff {
     [[nodiscard]] bool is_under_way() const { return stage_ != Stage::kIdle; }
     /// The other one has been asked for a group, and gives it back when it has told all: it is not
     /// to be replaced before.
-    [[nodiscard]] bool awaits_group() const { return stage_ == Stage::kReturning; }
+    [[nodiscard]] bool awaits_group() const { return stage_ == Stage::kReturning || waiting_; }
 
     /// The peer asks.
     Answer on_ask(const Ask& ask, const Peer& peer, Instant now);
@@ -69,6 +70,7 @@ class Handoff {
         return kind_ == Kind::kDrill || kind_ == Kind::kHardDrill;
     }
     std::optional<Result> fail(const std::string& why, Instant now);
+    void give_back(std::uint64_t group, Instant now);
 
     Routers* routers_;
     Replication* replication_;
@@ -77,6 +79,8 @@ class Handoff {
     std::uint64_t group_ = 0;
     bool is_for_peer_ = false;  ///< it has asked for the group: nothing of it stays
     bool was_told_ = false;
+    bool was_backup_ = false;              ///< in this stage
+    bool peer_moves_it_ = false;           ///< while a hard drill waits that it takes over
     Instant since_{};                      ///< of the stage
     std::optional<Instant> silent_since_;  ///< from then on nobody is known to be active
     Duration gap_{};                       ///< the longest such time so far
@@ -88,6 +92,14 @@ class Handoff {
     };
     std::array<Sent, 64> sent_{};  ///< the last asks, by id
     std::optional<Answer::Outcome> outcome_;
+    /// A group that comes back when the peer has got the one that it has asked for meanwhile.
+    struct Waiting {
+        Kind kind;
+        std::uint64_t group;
+        Duration gap;
+        std::optional<Instant> silent_since;
+    };
+    std::optional<Waiting> waiting_;
 };
 
 }  // namespace tandem::pair

@@ -132,6 +132,7 @@ void Routers::give_up_others(std::span<const PlanGroup> records, Instant now) {
             let_go(group, router);
             roles_->set_silent(group.number, router.is_v4, false);
             roles_->set_refused(group.number, router.is_v4, false);
+            roles_->set_moving(group.number, router.is_v4, false);
         }
         return true;
     });
@@ -180,14 +181,17 @@ void Routers::settle(const Group& group, Router& router) {
 
 /// Before workers may have tables by which they would open flows.
 void Routers::show_moving() {
-    bool is_moving = hands_off_;
-    for_each(
-        [&](Group& /*group*/, Router& router) { is_moving |= router.moves_until.has_value(); });
-    roles_->set_moving(is_moving);
+    for (const Group& group : groups_) {
+        const bool hands_off = hands_off_ == tables::name_id(group.record.name);
+        for (const Router& router : group.routers) {
+            const bool is_moving = router.vrrp && (hands_off || router.moves_until);
+            roles_->set_moving(group.number, router.is_v4, is_moving);
+        }
+    }
 }
 
-void Routers::set_hands_off(bool hands_off) {
-    hands_off_ = hands_off;
+void Routers::set_hands_off(std::optional<std::uint64_t> group) {
+    hands_off_ = group;
     show_moving();
 }
 
@@ -242,6 +246,7 @@ void Routers::perform(Group& group, Router& router, const Actions& actions, Inst
     if (actions.role) {
         const bool is_active = *actions.role == Role::kActive;
         const bool was_active = !roles_->is_silent(group.number, router.is_v4);
+        router.is_muted = false;
         if (is_active != was_active) router.moves_until = now + kLate;
         show_moving();
         if (is_active) {
@@ -257,6 +262,9 @@ void Routers::perform(Group& group, Router& router, const Actions& actions, Inst
     }
     if (actions.advert_priority) advertise(group, router, *actions.advert_priority);
     if (actions.announces) router.schedule.begin(now);
+    // The one it was left to does not want it, or is gone: two that both yield would be alike.
+    const bool has_begun = actions.role == Role::kActive;
+    if (has_begun && std::exchange(group.yields, false)) judge(group, now);
 }
 
 Mac Routers::mac_of(const Group& group, const Router& router) const {
@@ -267,7 +275,7 @@ Mac Routers::mac_of(const Group& group, const Router& router) const {
 }
 
 void Routers::advertise(const Group& group, const Router& router, std::uint8_t priority) {
-    if (group.is_muted) return;
+    if (router.is_muted) return;
     const PlanGroup& record = group.record;
     Advert advert{.router_id = record.router_id,
                   .priority = priority,
@@ -315,7 +323,9 @@ void Routers::wake(Instant now) {
     for_each([&](Group& group, Router& router) {
         const Duration pause = std::max(kPauseMin, router.vrrp->active_interval() / 4);
         if (away <= pause) return;
-        // What has waited is heard before it is judged anew.
+        // What was to be said before need not be so any more; what has waited is heard before it is
+        // judged anew.
+        frames_.clear();
         may_preempt_ = false;
         router.vrrp->allow_preemption(false);
         perform(group, router, router.vrrp->on_pause(now), now);
@@ -440,7 +450,9 @@ std::optional<std::uint64_t> Routers::replaced_group(Instant now) const {
 }
 
 void Routers::set_muted(std::uint64_t group, bool is_muted) {
-    if (Group* known = find(group)) known->is_muted = is_muted;
+    Group* known = find(group);
+    if (known == nullptr) return;
+    for (Router& router : known->routers) router.is_muted = is_muted;
 }
 
 Duration Routers::stop(Instant now) {

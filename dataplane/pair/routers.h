@@ -84,15 +84,17 @@ class Routers {
     };
     [[nodiscard]] Standing standing(std::uint64_t group) const;
     [[nodiscard]] std::vector<std::uint64_t> groups() const;
-    /// From now on, or no longer, whoever else claims the group may have it.
+    /// From now on, or no longer, whoever else claims the group may have it: until this instance
+    /// becomes active for it.
     void set_yields(std::uint64_t group, bool yields, Instant now);
-    /// A planned handoff has begun, or has ended.
-    void set_hands_off(bool hands_off);
+    /// A planned handoff of that group has begun; nullopt: or has ended.
+    void set_hands_off(std::optional<std::uint64_t> group);
     /// One whose active instance is about to be replaced by this one: all of its routers are.
     [[nodiscard]] std::optional<std::uint64_t> replaced_group(Instant now) const;
     /// The peer asks this instance to be active.
     void claim(std::uint64_t group, Instant now);
-    /// From now on, or no longer, nothing is said of it: as if this instance were dead.
+    /// Nothing is said of it, as if this instance were dead: for as long as its role stays, or
+    /// until told otherwise.
     void set_muted(std::uint64_t group, bool is_muted);
 
     /// Gives everything up, and says so to others. For so long frames may still come: until others
@@ -113,6 +115,7 @@ class Routers {
         /// It has begun or ceased to be active a moment ago: frames to its MAC may still go
         /// to whoever was.
         std::optional<Instant> moves_until{};
+        bool is_muted = false;
     };
     struct Group {
         std::uint8_t number;
@@ -121,7 +124,6 @@ class Routers {
         bool is_empty = false;
         bool is_perhaps_empty = false;
         bool yields = false;
-        bool is_muted = false;
     };
 
     void give_up_others(std::span<const tables::PlanGroup> records, Instant now);
@@ -159,7 +161,7 @@ class Routers {
     AdvertCounts counts_;
     bool workers_run_ = true;
     bool may_preempt_ = true;
-    bool hands_off_ = false;
+    std::optional<std::uint64_t> hands_off_;
     std::uint32_t ports_down_ = 0;  ///< a bit a port
     std::optional<Instant> awake_at_;
 };

@@ -83,21 +83,14 @@ tables::FlowSignal signal_of(const Packet& packet) {
             .has_payload = parsed.has_payload};
 }
 
-/// Packets that were sent before the other instance had the group: it is told of the flows that
-/// this one had, and says of them what it does, but not at once.
-tables::BackendIndex remembered_from_before(FlowTracker& tracker, const Packet& packet,
-                                            const tables::SlotNow& at, CoarseTime now) {
-    const tables::FlowTable::Place flow =
-        tracker.table.find(packet.flow.hash, now, packet.flow.glimpsed, at.void_before);
-    return flow ? flow.backend() : tables::kNoBackend;
-}
-
 /// Apart from the packets that need none of it, which are many more.
 [[gnu::noinline]] tables::BackendIndex ask_tracker(const LiveView& tables, FlowTracker& tracker,
                                                    const Packet& packet) {
     const LiveView::Pool& pool = tables.pools()[packet.pool];
     const CoarseTime now = std::max(tracker.now, pool.void_before);
     const auto index = static_cast<std::uint32_t>(packet.slot - pool.slots);
+    const bool is_moving = tracker.roles != nullptr &&
+                           tracker.roles->is_moving(pool.group, tables::is_v4(pool.domain));
     const tables::SlotNow at{.slot = *packet.slot,
                              .changed_at = pool.changed_at + index,
                              .slot_hash = packet.hash,
@@ -106,12 +99,8 @@ tables::BackendIndex remembered_from_before(FlowTracker& tracker, const Packet& 
                              .void_before = pool.void_before,
                              .peers = tracker.peers,
                              .pool = pool.number,
-                             .is_moving = tracker.is_moving};
-    if (pool.is_followed) {
-        const auto before = tracker.is_moving ? remembered_from_before(tracker, packet, at, now)
-                                              : tables::kNoBackend;
-        return tables::follow_peer(at, before, tables.backends());
-    }
+                             .is_moving = is_moving};
+    if (pool.is_followed) return tables::follow_peer(at, tables.backends());
     const tables::Tracked tracked = tables::track(tracker.table, packet.flow, at, signal_of(packet),
                                                   tables.backends(), tracker.rules, now);
     if (tracked.is_remembered && !tracked.is_repeated) tracker.use.note(pool.id, index, now);

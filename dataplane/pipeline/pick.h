@@ -21,8 +21,8 @@ struct FlowTracker {
     tables::SlotUse use;
     tables::TrackRules rules;
     const tables::PeerFlows* peers;
+    const tables::Roles* roles = nullptr;  ///< none: there are no groups
     CoarseTime now = 0;
-    bool is_moving = false;   ///< tables::Roles::is_moving
     bool asks_early = false;  ///< most packets of the last burst were of flows to be looked up
 
     FlowTracker(tables::FlowMemory& memory, std::uint32_t worker,

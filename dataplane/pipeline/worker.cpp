@@ -43,7 +43,9 @@ Worker::Worker(const WorkerSettings& settings, Ports ports, tables::Region& live
       reader_(live.header().generations, fixed_of(live).worker_readers[settings.queue.value]),
       clock_(&fixed_of(live).now),
       roles_(&fixed_of(live).roles),
-      tracker_(flows, settings.queue.value, settings.timeouts, paired) {}
+      tracker_(flows, settings.queue.value, settings.timeouts, paired) {
+    tracker_.roles = roles_;
+}
 
 void Worker::run(const std::atomic<bool>& stop) {
     reader_.join();
@@ -148,7 +150,6 @@ bool Worker::run_port(std::size_t port_index) {
 void Worker::process(const Port& port, Burst& burst) {
     forbid_spare_room(burst);
     dissect(burst);
-    tracker_.is_moving = roles_->is_moving();
     if (classify(tables_.vips(), *roles_, port.mac, burst)) [[unlikely]]
         answer(port.mac, *roles_, burst);
     pick(tables_, tracker_, burst);

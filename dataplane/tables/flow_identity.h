@@ -13,6 +13,9 @@ inline constexpr Domain kNoDomain = 0;
 /// Of a group's name and virtual router, so that both instances have the same: groups of one router
 /// id (on different ports) may have the same by chance.
 Domain group_domain(std::uint64_t group_id, std::uint8_t router_id, bool is_v4);
+constexpr bool is_v4(Domain domain) {
+    return (domain & 1U) != 0;
+}
 
 /// 0 is nobody's.
 using FlowIdentity = std::uint64_t;

@@ -34,6 +34,7 @@ bool LiveView::open(const Region& region, std::uint64_t generation) {
                          .void_before = pool.void_before,
                          .domain = pool.domain,
                          .is_followed = pool.is_followed != 0,
+                         .group = pool.group,
                          .number = pool.number});
     }
     generation_ = generation;

@@ -70,7 +70,8 @@ struct LivePool {
     /// The other instance answers for its VIPs: all slots are in transition, from the owners that
     /// are steady there, and the flows that count are those that it has told of.
     Flag is_followed = 0;
-    std::array<std::uint8_t, 3> zero{};
+    std::uint8_t group = kNoGroup;  ///< Roles' number
+    std::array<std::uint8_t, 2> zero{};
 };
 
 struct LiveHead {
@@ -222,6 +223,7 @@ class LiveView {
         CoarseTime void_before = 0;
         Domain domain = kNoDomain;
         bool is_followed = false;
+        std::uint8_t group = kNoGroup;
         std::uint16_t number = 0;  ///< LiveBackend::pool of its backends
     };
 

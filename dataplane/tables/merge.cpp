@@ -48,8 +48,11 @@ std::optional<Error> contradiction(const PlanView& plan) {
 struct UsedPool {
     std::uint16_t pool;
     Domain domain;
+    std::uint8_t group = kNoGroup;  ///< the plan's number
 
-    friend bool operator==(const UsedPool&, const UsedPool&) = default;
+    friend bool operator==(const UsedPool& a, const UsedPool& b) {
+        return a.pool == b.pool && a.domain == b.domain;
+    }
 };
 
 Domain domain_of(const PlanVip& vip, std::span<const PlanGroup> groups) {
@@ -67,7 +70,7 @@ std::vector<UsedPool> used_pools(const PlanView& plan) {
     std::vector<bool> is_used(plan.pools.size());
     for (const PlanVip& shared : plan.vips) {
         const PlanVip vip = read_once(shared);
-        const UsedPool wanted{vip.pool, domain_of(vip, plan.groups)};
+        const UsedPool wanted{vip.pool, domain_of(vip, plan.groups), vip.group};
         if (vip.pool >= is_used.size()) continue;
         if (!is_used[vip.pool]) {
             used[vip.pool] = wanted;
@@ -214,9 +217,10 @@ Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t 
         return Error{"VIPs of too many groups share their pools"};
     }
     BuiltVipTable vips = build_vip_table(with_used_pools(plan, used));
-    for (VipEntry& entry : vips.entries) {
-        entry.group = entry.group < kGroupsMax ? group_numbers_[entry.group] : kNoGroup;
-    }
+    const auto number_of = [&](std::uint8_t group) {
+        return group < kGroupsMax ? group_numbers_[group] : kNoGroup;
+    };
+    for (VipEntry& entry : vips.entries) entry.group = number_of(entry.group);
     Result<BlockRef> head = write_head(plan, plan_generation, vips.shape);
     if (!head) return head.error();
     Result<BlockRef> vip_block = live_->allocate(vips.entries.size() * sizeof(VipEntry));
@@ -236,6 +240,7 @@ Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t 
         pools[i].id = name_id(pool.name);
         pools[i].domain = used[i].domain;
         pools[i].number = used[i].pool;
+        pools[i].group = number_of(used[i].group);
         pools[i].flow_budget_percent = pool.flow_budget_percent;
         const SlotTableId id{.pool = pools[i].id, .domain = used[i].domain};
         if (slots_.find(id) == nullptr) return Error{"the plan was replaced while it was read"};

@@ -16,7 +16,7 @@
 namespace tandem::tables {
 
 /// Raised with every change of a structure that lies in shared memory.
-inline constexpr std::uint32_t kLayoutVersion = 13;
+inline constexpr std::uint32_t kLayoutVersion = 14;
 
 enum class RegionKind : std::uint32_t { kPlan = 1, kLive = 2, kFlows = 3 };
 

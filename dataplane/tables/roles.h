@@ -43,16 +43,18 @@ class alignas(kCacheLineBytes) Roles {
         const std::uint8_t id = router_ids_[group].load(std::memory_order_relaxed);
         return id == 0 ? port_mac : virtual_mac(id, is_v4);
     }
-    /// Groups are on their way from one instance to another, or just were: what opens here may go
-    /// on there, for a bridge may change its mind more than once.
-    [[nodiscard]] bool is_moving() const { return is_moving_.load(std::memory_order_relaxed); }
+    /// The group is on its way from one instance to another, or just was: what opens here may go on
+    /// there, for a bridge may change its mind more than once.
+    [[nodiscard]] bool is_moving(std::uint8_t group, bool is_v4) const {
+        return has_bit(of(is_v4).moving, group);
+    }
     /// Advertisements are ours to read, not the kernel's.
     [[nodiscard]] bool has_groups() const { return has_groups_.load(std::memory_order_relaxed); }
 
     /// Nothing is said of any group.
     void reset() {
-        for (Family& family : families_) family.silent = family.refused = 0;
-        has_groups_ = is_moving_ = false;
+        for (Family& family : families_) family.silent = family.refused = family.moving = 0;
+        has_groups_ = false;
         for (auto& id : router_ids_) id = 0;
         for (auto& port : virtual_macs_) {
             for (auto& family : port) {
@@ -68,12 +70,14 @@ class alignas(kCacheLineBytes) Roles {
     void set_has_groups(bool has_groups) {
         has_groups_.store(has_groups, std::memory_order_relaxed);
     }
-    void set_moving(bool is_moving) { is_moving_.store(is_moving, std::memory_order_relaxed); }
     void set_silent(std::uint8_t group, bool is_v4, bool silent) {
         set_bit(of(is_v4).silent, group, silent);
     }
     void set_refused(std::uint8_t group, bool is_v4, bool refused) {
         set_bit(of(is_v4).refused, group, refused);
+    }
+    void set_moving(std::uint8_t group, bool is_v4, bool moving) {
+        set_bit(of(is_v4).moving, group, moving);
     }
     void set_virtual_mac(std::uint8_t port, std::uint8_t router_id, bool is_v4, bool ours) {
         DCHECK(port < kPortsMax);
@@ -92,6 +96,7 @@ class alignas(kCacheLineBytes) Roles {
     struct Family {
         Bits silent{0};
         Bits refused{0};
+        Bits moving{0};
     };
 
     [[nodiscard]] const Family& of(bool is_v4) const { return families_[is_v4 ? 0 : 1]; }
@@ -109,7 +114,6 @@ class alignas(kCacheLineBytes) Roles {
 
     std::array<Family, 2> families_;
     std::atomic<bool> has_groups_{false};
-    std::atomic<bool> is_moving_{false};
     std::array<std::atomic<std::uint8_t>, kGroupsMax> router_ids_{};
     std::array<std::array<std::array<Bits, 4>, 2>, kPortsMax> virtual_macs_{};
 };

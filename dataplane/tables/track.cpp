@@ -59,9 +59,8 @@ BackendIndex unremembered(const SlotNow& at, bool is_udp, std::span<const LiveBa
 
 }  // namespace
 
-BackendIndex follow_peer(const SlotNow& at, BackendIndex before,
-                         std::span<const LiveBackend> backends) {
-    BackendIndex known = before != kNoBackend ? before : steady_owner(at);
+BackendIndex follow_peer(const SlotNow& at, std::span<const LiveBackend> backends) {
+    BackendIndex known = steady_owner(at);
     if (at.peers != nullptr) {
         const auto flow = at.peers->find(at.identity);
         if (flow && flow->backend != kNoBackend) known = flow->backend;

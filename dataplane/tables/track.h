@@ -54,7 +54,7 @@ struct SlotNow {
     CoarseTime void_before = 0;             ///< what is remembered here from before is outdated
     const PeerFlows* peers = nullptr;       ///< may know a flow that this instance does not
     std::uint16_t pool = 0;                 ///< LiveBackend::pool of those that are of it
-    bool is_moving = false;                 ///< Roles::is_moving
+    bool is_moving = false;                 ///< Roles::is_moving, of its group
 };
 
 /// A UDP packet that opens nothing recognisably counts as an old flow's so long after its slot's
@@ -76,11 +76,8 @@ struct FlowSought {
 };
 
 /// Where a packet goes whose flow is the other instance's to remember, for its VIP is that one's:
-/// where that one, as far as can be said from here, would send the next one. `before`: where it
-/// went when it was this instance's to remember, or kNoBackend; what the other one says of it is
-/// newer.
-BackendIndex follow_peer(const SlotNow& at, BackendIndex before,
-                         std::span<const LiveBackend> backends);
+/// where that one, as far as can be said from here, would send the next one.
+BackendIndex follow_peer(const SlotNow& at, std::span<const LiveBackend> backends);
 
 /// The state of a remembered flow after another packet of it.
 inline FlowState state_after(FlowState before, const FlowSignal& signal) {

@@ -34,7 +34,8 @@ struct Counts {
     std::uint64_t adoptions = 0;  ///< of the takeovers: with something to go on with
     std::uint64_t kept = 0;       ///< flows' first packets after a takeover that went on
     std::uint64_t preemptions = 0;
-    std::uint64_t commits = 0;  ///< moments at which a peer had been told all that changed
+    std::uint64_t handed_over = 0;  ///< groups, because one asked the other
+    std::uint64_t commits = 0;      ///< moments at which a peer had been told all that changed
     std::uint64_t slots_compared = 0;
     std::uint64_t tellings = 0;
     std::uint64_t overflows = 0;
@@ -51,6 +52,7 @@ struct Counts {
         adoptions += other.adoptions;
         kept += other.kept;
         preemptions += other.preemptions;
+        handed_over += other.handed_over;
         commits += other.commits;
         slots_compared += other.slots_compared;
         tellings += other.tellings;

@@ -11,9 +11,12 @@ namespace {
 using pair::Role;
 using tables::SlotTableId;
 
-constexpr Duration kPauseMin = milliseconds(10);  // routers.cpp
-constexpr std::size_t kSweepBuckets = 16;         // worker.cpp
-constexpr std::size_t kSweepSeconds = 2;          // it is 30 where a flow may be silent for 900
+constexpr std::size_t kSweepBuckets = 16;  // worker.cpp
+constexpr std::size_t kSweepSeconds = 2;   // it is 30 where a flow may be silent for 900
+constexpr Duration kLeavingMax = std::chrono::seconds(3);  // main_core.cpp
+constexpr std::uint8_t kRouterId = 51;                     // of the first group
+constexpr std::size_t kAdvertRouterId = ethernet::kHeaderBytes + ipv4::kHeaderBytes + 1;
+constexpr std::size_t kAdvertPriority = kAdvertRouterId + 1;
 
 std::vector<tables::FlowJournal*> all_of(std::deque<tables::FlowJournal>& journals) {
     std::vector<tables::FlowJournal*> all;
@@ -23,8 +26,20 @@ std::vector<tables::FlowJournal*> all_of(std::deque<tables::FlowJournal>& journa
 
 }  // namespace
 
+tables::Name name_of(std::size_t group) {
+    return tables::Name(fmt::format("group{}", group));
+}
+
 tables::Domain domain_of(std::size_t group) {
-    return static_cast<tables::Domain>(0x0203 + group * 0x0402);
+    static const auto domains = [] {
+        std::array<tables::Domain, kGroupsMax> all{};
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            all[i] = tables::group_domain(tables::name_id(name_of(i)),
+                                          static_cast<std::uint8_t>(kRouterId + i), true);
+        }
+        return all;
+    }();
+    return domains[group];
 }
 
 Dataplane::Dataplane(const Shape& shape, std::size_t number, std::uint64_t life, Workers& memory,
@@ -70,10 +85,14 @@ Dataplane::Dataplane(const Shape& shape, std::size_t number, std::uint64_t life,
                                                      .epoch = epoch,
                                                      .use_cells = kUseCells},
                          slots_, *peer_flows_, all_of(journals_), last_use);
-    for (std::size_t group = 0; group < shape.groups; ++group) {
-        routers_.push_back({.vrrp = pair::Vrrp(vrrp_settings(group))});
-        routers_[group].vrrp.allow_preemption(false);
-    }
+    ports_[0].mac = {2, 0, 0, 0, 0, static_cast<std::uint8_t>(number + 1)};
+    ports_[0].mtu = 1500;
+    routers_.emplace(roles_, ports_);
+    routers_->allow_preemption(false);
+    handoff_.emplace(*routers_, *replication_);
+    orders_.emplace(*routers_, &*handoff_, peer_state_,
+                    [](const auto& /*report*/, bool /*is_own*/) {});
+    plan_groups();
     merge(now);
     changes_.clear();
 }
@@ -83,18 +102,29 @@ CoarseTime Dataplane::coarse(Instant now) const {
            static_cast<CoarseTime>(now.time_since_epoch() / shape_->second);
 }
 
-pair::VrrpSettings Dataplane::vrrp_settings(std::size_t group) const {
-    return {.priority = shape_->priorities[group][number_],
-            .advert_interval = shape_->advert_interval,
-            .preempt = shape_->preempts,
-            .preempt_delay = shape_->preempt_delay,
-            .address = IpAddress::from_v4({10, 0, 0, static_cast<std::uint8_t>(number_ + 1)})};
+void Dataplane::plan_groups() {
+    for (std::size_t i = 0; i < shape_->groups; ++i) {
+        tables::PlanGroup& group = groups_.emplace_back();
+        group.name = name_of(i);
+        group.source_v4 = IpAddress::from_v4({10, 0, 0, static_cast<std::uint8_t>(number_ + 1)});
+        group.interval_ms = static_cast<std::uint32_t>(shape_->advert_interval / milliseconds(1));
+        group.preempt_delay_ms =
+            static_cast<std::uint32_t>(shape_->preempt_delay / milliseconds(1));
+        group.router_id = static_cast<std::uint8_t>(kRouterId + i);
+        group.priority = shape_->priorities[i][number_];
+        group.preempts = static_cast<tables::Flag>(shape_->preempts);
+        tables::PlanVip& vip = vips_.emplace_back();
+        vip.address = IpAddress::from_v4({10, 0, 1, static_cast<std::uint8_t>(i)});
+        vip.group = static_cast<std::uint8_t>(i);
+    }
 }
 
 /// MainCore::step.
 void Dataplane::step(Instant now) {
     clock_ = coarse(now);
     pair::step(*this, now);
+    orders_->step(peer(), now);
+    if (leaving_since_ && !idle_since_ && orders_->is_idle()) idle_since_ = now;
     if (clock_ != settled_at_) {
         settled_at_ = clock_;
         if (replication_->settle(clock_)) merged_ = 0;
@@ -104,26 +134,14 @@ void Dataplane::step(Instant now) {
 
 /// PairLink::step.
 void Dataplane::step_routers(Instant now) {
-    const Duration away = awake_at_ ? now - *awake_at_ : Duration{};
-    awake_at_ = now;
-    for (std::size_t group = 0; group < routers_.size(); ++group) {
-        pair::Vrrp& vrrp = routers_[group].vrrp;
-        const Duration pause = std::max(kPauseMin, vrrp.active_interval() / 4);
-        if (away <= pause) continue;
-        vrrp.allow_preemption(false);
-        perform(group, vrrp.on_pause(now), now);
-    }
-    for (const auto& [group, advert] : std::exchange(adverts_, {})) {
-        perform(group, routers_[group].vrrp.on_advert(advert, now), now);
+    routers_->wake(now);
+    for (const std::vector<std::uint8_t>& frame : std::exchange(frames_, {})) {
+        routers_->on_frame(0, frame, now);
     }
     look_at_workers(now);
-    for (std::size_t group = 0; group < routers_.size(); ++group) {
-        perform(group, routers_[group].vrrp.on_deadline(now), now);
-        if (routers_[group].schedule.is_due(now)) {
-            ring_.push_back({.group = group, .good_until = now + shape_->advert_interval});
-        }
-    }
-    if (std::exchange(roles_changed_, false)) follow_roles(now);
+    routers_->on_time(now);
+    if (report(/*is_asked=*/false)) follow_roles(now);
+    say(now);
 }
 
 /// WorkerWatch, and what Routers makes of it.
@@ -133,32 +151,43 @@ void Dataplane::look_at_workers(Instant now) {
     const bool counts = !std::exchange(has_looped_, false) && passed < kStallLimit;
     still_ = counts ? still_ + passed : Duration{};
     const bool run = still_ < kStallLimit;
-    if (std::exchange(is_fit_, run) == run) return;
-    for (std::size_t group = 0; group < routers_.size(); ++group) {
-        const std::uint8_t priority =
-            run ? shape_->priorities[group][number_] : pair::kPriorityReleased;
-        perform(group, routers_[group].vrrp.set_priority(priority, now), now);
-    }
+    if (std::exchange(is_fit_, run) != run) routers_->set_workers_run(run, now);
 }
 
-/// Routers::perform.
-void Dataplane::perform(std::size_t group, const pair::Actions& actions, Instant now) {
-    if (actions.role) {
-        roles_changed_ = true;
+/// PairLink::report. Whether there was anything.
+bool Dataplane::report(bool is_asked) {
+    bool any = false;
+    for (const pair::Routers::RoleChange& change : routers_->take_changes()) {
+        const std::size_t group = static_cast<std::size_t>(change.group.back() - '0');
         changes_.push_back({.group = group,
-                            .role = *actions.role,
+                            .role = change.role,
                             .is_in_step = is_in_step(),
                             .is_overdue = gate_.state() == pair::PreemptionGate::State::kOverdue,
-                            .adopted = *actions.role == Role::kActive ? adoptable(group) : 0,
+                            .is_asked = is_asked,
+                            .adopted = change.role == Role::kActive ? adoptable(group) : 0,
                             .follows = follows(group)});
-        if (*actions.role != Role::kActive) routers_[group].schedule.stop();
+        any = true;
     }
-    if (actions.advert_priority) {
-        ring_.push_back({.group = group,
-                         .advert_priority = *actions.advert_priority,
-                         .good_until = now + shape_->advert_interval});
+    return any;
+}
+
+/// PairLink::speak.
+void Dataplane::say(Instant now) {
+    for (pair::Routers::Frame& frame : routers_->take_frames()) {
+        LanFrame said{.good_until = now + frame.good_for};
+        const bool is_advert =
+            load_be16(frame.bytes.data() + ethernet::kType) == ethernet::kTypeIpv4;
+        if (is_advert) {
+            said.group = frame.bytes[kAdvertRouterId] - kRouterId;
+            said.advert_priority = frame.bytes[kAdvertPriority];
+            if (*said.advert_priority != pair::kPriorityReleased) claimed_at_[said.group] = now;
+        } else {
+            const std::size_t vip = ethernet::kHeaderBytes + arp::kSenderAddress;
+            said.group = frame.bytes[vip + 3];
+        }
+        said.bytes = std::move(frame.bytes);
+        ring_.push_back(std::move(said));
     }
-    if (actions.announces) routers_[group].schedule.begin(now);
 }
 
 /// MainCore::follow_roles.
@@ -171,7 +200,7 @@ void Dataplane::follow_roles(Instant now) {
 /// PairedTables::follow_roles.
 bool Dataplane::set_domains(Instant now) {
     std::vector<tables::Domain> domains;
-    for (std::size_t group = 0; group < routers_.size(); ++group) {
+    for (std::size_t group = 0; group < groups_.size(); ++group) {
         if (is_active(group)) domains.push_back(domain_of(group));
     }
     std::ranges::sort(domains);
@@ -202,10 +231,21 @@ std::array<bool, kPoolsMax> Dataplane::follows(std::size_t group) const {
     return follows;
 }
 
+/// MainCore::hand_off_all.
+void Dataplane::leave(Instant now) {
+    leaving_since_ = now;
+    if (!orders_->leave()) idle_since_ = now - pair::kLate;
+}
+
+bool Dataplane::has_left(Instant now) const {
+    return (idle_since_ && now - *idle_since_ >= pair::kLate) ||
+           (leaving_since_ && now - *leaving_since_ >= kLeavingMax);
+}
+
 void Dataplane::stop(Instant now) {
-    for (std::size_t group = 0; group < routers_.size(); ++group) {
-        perform(group, routers_[group].vrrp.stop(), now);
-    }
+    routers_->stop(now);
+    report(/*is_asked=*/false);
+    say(now);
 }
 
 void Dataplane::follow_plan(Instant now) {
@@ -214,22 +254,21 @@ void Dataplane::follow_plan(Instant now) {
 
 /// MainCore::merge, with Merger's part in it.
 void Dataplane::merge(Instant now) {
-    for (std::size_t group = 0; group < routers_.size(); ++group) {
-        pair::Vrrp& vrrp = routers_[group].vrrp;
-        if (vrrp.role() == Role::kInitialize) perform(group, vrrp.start(now), now);
-    }
+    numbers_ = routers_->follow(groups_, vips_, now);
+    say(now);
+    report(/*is_asked=*/false);
     std::vector<SlotTableId> ids;
     for (const std::uint64_t pool : plan_->pool_ids) {
-        for (std::size_t group = 0; group < routers_.size(); ++group) {
+        for (std::size_t group = 0; group < groups_.size(); ++group) {
             ids.push_back({.pool = pool, .domain = domain_of(group)});
         }
     }
     slots_.keep_only(ids);
     merged_owners_.resize(plan_->content.owners.size());
     for (std::size_t i = 0; i < ids.size(); ++i) {
-        const std::size_t pool = i / routers_.size();
+        const std::size_t pool = i / groups_.size();
         slots_.set_hold(ids[i], plan_->hold);
-        const bool is_last = i % routers_.size() == routers_.size() - 1;
+        const bool is_last = i % groups_.size() == groups_.size() - 1;
         if (merged_owners_[pool] == plan_->content.owners[pool]) continue;
         slots_.update(ids[i], *plan_->content.owners[pool], coarse(now));
         if (is_last) merged_owners_[pool] = plan_->content.owners[pool];
@@ -318,7 +357,8 @@ std::optional<Dataplane::Place> Dataplane::place_of(const FlowSeen& flow) const 
                           .identity = tables::flow_identity(slot_hash, pool->id.domain),
                           .void_before = pool->void_before,
                           .peers = peer_flows_,
-                          .pool = static_cast<std::uint16_t>(flow.pool)}};
+                          .pool = static_cast<std::uint16_t>(flow.pool),
+                          .is_moving = roles_.is_moving(numbers_[flow.group], /*is_v4=*/true)}};
 }
 
 BackendId Dataplane::id_of(tables::BackendIndex backend) const {
@@ -331,14 +371,17 @@ BackendId Dataplane::forward(const FlowSeen& flow, const tables::FlowSignal& sig
     if (!place) return kNobody;
     const auto& [pool, index, at] = *place;
     if (at.slot.is_steady()) return id_of(at.slot.owner);
-    if (pool->is_followed)
-        return id_of(tables::follow_peer(at, tables::kNoBackend, live_->backends));
+    if (pool->is_followed) return id_of(tables::follow_peer(at, live_->backends));
     Worker& worker = workers_[worker_of(flow)];
-    const tables::FlowSought sought{worker.hash.of_pair(flow.key, flow.pool), {}};
+    tables::FlowSought sought{worker.hash.of_pair(flow.key, flow.pool), {}};
+    sought.glimpsed = worker.table.glimpse(sought.hash);
+    const CoarseTime now = std::max(clock_, pool->void_before);
+    const auto known = tables::repeated(sought, signal, at.pool, live_->backends, now);
+    if (known != tables::kNoBackend) return id_of(known);
     const tables::Tracked tracked =
-        tables::track(worker.table, sought, at, signal, live_->backends, rules_, clock_);
+        tables::track(worker.table, sought, at, signal, live_->backends, rules_, now);
     if (tracked.is_remembered && !tracked.is_repeated) {
-        worker.use.note(pool->id.pool, index, std::max(clock_, pool->void_before));
+        worker.use.note(pool->id.pool, index, now);
     }
     return id_of(tracked.backend);
 }
@@ -354,9 +397,7 @@ BackendId Dataplane::by_slot(const FlowSeen& flow) const {
     if (!place) return kNobody;
     tables::SlotNow at = place->slot;
     at.peers = nullptr;
-    return id_of(at.slot.is_steady()
-                     ? at.slot.owner
-                     : tables::follow_peer(at, tables::kNoBackend, live_->backends));
+    return id_of(at.slot.is_steady() ? at.slot.owner : tables::follow_peer(at, live_->backends));
 }
 
 bool Dataplane::has_outdated(const FlowSeen& flow) const {

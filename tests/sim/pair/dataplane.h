@@ -1,6 +1,6 @@
 // One life of a dataplane: the pair's pure machines, put together as main_core.cpp, pair_link.cpp,
 // peer_link.cpp, paired_tables.cpp and pipeline/pick.cpp do it, in their order. What it sends is
-// collected for the world to carry.
+// collected for the world to carry. A group has one VIP here, of IPv4.
 #pragma once
 
 #include <array>
@@ -10,13 +10,14 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/pair/announce.h"
+#include "dataplane/pair/handoff.h"
 #include "dataplane/pair/message.h"
+#include "dataplane/pair/orders.h"
 #include "dataplane/pair/preemption.h"
 #include "dataplane/pair/replication.h"
+#include "dataplane/pair/routers.h"
 #include "dataplane/pair/step.h"
 #include "dataplane/pair/suspicion.h"
-#include "dataplane/pair/vrrp.h"
 #include "dataplane/tables/peer_flows.h"
 #include "dataplane/tables/slot_tables.h"
 #include "dataplane/tables/track.h"
@@ -27,7 +28,7 @@ namespace tandem::sim {
 
 using Workers = std::deque<WorkerMemory>;
 
-/// VIPs of one group are one domain here.
+tables::Name name_of(std::size_t group);
 tables::Domain domain_of(std::size_t group);
 
 /// What leaves by worker 0, in order.
@@ -35,6 +36,7 @@ struct LanFrame {
     std::size_t group = 0;
     std::optional<std::uint8_t> advert_priority{};  ///< none: it announces
     Instant good_until{};
+    std::vector<std::uint8_t> bytes{};
 };
 
 struct RoleChange {
@@ -42,6 +44,7 @@ struct RoleChange {
     pair::Role role{};
     bool is_in_step = false;
     bool is_overdue = false;                ///< sync_timeout has passed without that
+    bool is_asked = false;                  ///< the peer wants it so, and has told all
     std::size_t adopted = 0;                ///< slots and flows that it goes on with for the peer
     std::array<bool, kPoolsMax> follows{};  ///< whose slots it goes on with
 };
@@ -67,13 +70,12 @@ class Dataplane {
               Instant now);
 
     // What arrives waits for the next step.
-    void on_advert(std::size_t group, const pair::Advert& advert) {
-        adverts_.push_back({group, advert});
-    }
+    void on_frame(std::vector<std::uint8_t> frame) { frames_.push_back(std::move(frame)); }
     void on_datagram(Datagram datagram, Instant at) {
         datagrams_.push_back({std::move(datagram), at});
     }
     void on_plan(std::shared_ptr<const Plan> plan) { plan_ = std::move(plan); }
+    void on_order(const tables::Order& order) { orders_->take(order); }
 
     void set_clock(Instant now) { clock_ = coarse(now); }
     /// One loop of each worker, unless they stand still.
@@ -86,7 +88,12 @@ class Dataplane {
     void follow_peer(Instant now);
     void speak(Instant now);
     void judge(Instant now);
-    /// SIGTERM. Its workers go on until kLate has passed.
+    [[nodiscard]] bool is_idle() const { return orders_->is_idle(); }
+    [[nodiscard]] const pair::Handoff& handoff() const { return *handoff_; }
+    /// SIGTERM: what it has is handed off. To be stopped when has_left().
+    void leave(Instant now);
+    [[nodiscard]] bool has_left(Instant now) const;
+    /// Gives up what it still has. Its workers go on until kLate has passed.
     void stop(Instant now);
     /// Where a worker sends a packet: kNobody if to nobody.
     BackendId forward(const FlowSeen& flow, const tables::FlowSignal& signal);
@@ -104,8 +111,10 @@ class Dataplane {
     [[nodiscard]] std::vector<RoleChange> take_changes() { return std::exchange(changes_, {}); }
 
     [[nodiscard]] bool is_active(std::size_t group) const {
-        return routers_[group].vrrp.role() == pair::Role::kActive;
+        return !roles_.is_silent(numbers_[group], /*is_v4=*/true);
     }
+    /// When it said so last.
+    [[nodiscard]] Instant claimed_at(std::size_t group) const { return claimed_at_[group]; }
     /// By its own memory, not by what the peer tells.
     [[nodiscard]] bool is_tracking(const FlowSeen& flow) const {
         const LiveTables::Pool* pool =
@@ -124,7 +133,6 @@ class Dataplane {
     }
     /// Its slot is steady, and what was remembered of a connection before it has not been swept.
     [[nodiscard]] bool has_outdated(const FlowSeen& flow) const;
-    [[nodiscard]] const pair::Vrrp& vrrp(std::size_t group) const { return routers_[group].vrrp; }
     [[nodiscard]] const pair::Replication& replication() const { return *replication_; }
     [[nodiscard]] const tables::SlotTables& slots() const { return slots_; }
     /// Grows whenever slots, or what is followed of them, become others.
@@ -151,10 +159,6 @@ class Dataplane {
     [[nodiscard]] std::uint64_t crowded() const;
 
   private:
-    struct Router {
-        pair::Vrrp vrrp;
-        pair::AnnouncementSchedule schedule{};
-    };
     struct Worker {
         tables::FlowTable table;
         KeyedHash hash;
@@ -164,7 +168,6 @@ class Dataplane {
     };
 
     [[nodiscard]] CoarseTime coarse(Instant now) const;
-    [[nodiscard]] pair::VrrpSettings vrrp_settings(std::size_t group) const;
     [[nodiscard]] std::size_t worker_of(const FlowSeen& flow) const {
         return flow.key % workers_.size();
     }
@@ -184,14 +187,21 @@ class Dataplane {
     /// nullopt: there is no table for it.
     [[nodiscard]] std::optional<Place> place_of(const FlowSeen& flow) const;
     [[nodiscard]] BackendId id_of(tables::BackendIndex backend) const;
-    void perform(std::size_t group, const pair::Actions& actions, Instant now);
+    void plan_groups();
+    void follow_groups(Instant now);
+    bool report(bool is_asked);
+    void say(Instant now);
+    [[nodiscard]] pair::Handoff::Peer peer() const {
+        return {.is_alive = heard_.has_value(), .is_caught_up = heard_ && heard_->is_caught_up};
+    }
     void look_at_workers(Instant now);
     void follow_roles(Instant now);
     bool set_domains(Instant now);
     [[nodiscard]] std::size_t adoptable(std::size_t group) const;
     [[nodiscard]] std::array<bool, kPoolsMax> follows(std::size_t group) const;
     void believe(const Datagram& datagram, Instant at, Instant now);
-    void take(const pair::Message& message, bool is_new, Instant now);
+    void take(const pair::Message& message, bool is_new, Instant at, Instant now);
+    void converse(Instant now);
     [[nodiscard]] pair::Message heartbeat() const;
     void follow_plan(Instant now);
     void merge(Instant now);
@@ -217,16 +227,25 @@ class Dataplane {
     CoarseTime clock_ = 0;  ///< that workers read
     CoarseTime settled_at_ = 0;
 
-    std::vector<Router> routers_;
-    std::vector<std::pair<std::size_t, pair::Advert>> adverts_;
+    tables::Roles roles_;
+    std::array<tables::PortInfo, 1> ports_;
+    std::vector<tables::PlanGroup> groups_;
+    std::vector<tables::PlanVip> vips_;
+    pair::Routers::Numbers numbers_{};
+    std::optional<pair::Routers> routers_;
+    std::optional<pair::Handoff> handoff_;
+    tables::PeerState peer_state_;
+    std::optional<pair::Orders> orders_;
+    std::vector<std::vector<std::uint8_t>> frames_;  ///< heard on the LAN
     std::vector<LanFrame> ring_;
+    std::array<Instant, kGroupsMax> claimed_at_{};
     std::vector<RoleChange> changes_;
-    bool roles_changed_ = false;
+    std::optional<Instant> leaving_since_;
+    std::optional<Instant> idle_since_;  ///< while it leaves: all is handed off
     bool workers_run_ = true;
     bool has_looped_ = true;  ///< a worker, since the last look
     bool is_fit_ = true;
     Duration still_{};
-    std::optional<Instant> awake_at_;
     std::optional<Instant> looked_at_;
 
     Channel channel_;
@@ -234,6 +253,11 @@ class Dataplane {
     std::vector<std::pair<Datagram, Instant>> datagrams_;
     std::vector<Datagram> sent_;
     std::optional<pair::Heartbeat> heard_;
+    Instant heard_at_{};
+    std::vector<pair::Ask> asked_;
+    std::vector<pair::Answer> answered_;
+    std::optional<pair::Ask> ask_;
+    std::optional<pair::Answer> answer_;
     pair::Heartbeat own_;
     Instant stepped_at_{};
     Instant next_heartbeat_{};

@@ -29,7 +29,19 @@ void Dataplane::follow_peer(Instant now) {
     if (heard_) {
         has_same_tables_ = heard_->hash_key_id == own_.hash_key_id && heard_->digest == own_.digest;
     }
+    converse(now);
+    report(/*is_asked=*/true);
+    follow_roles(now);
     if (replication_->step(coarse(now))) merged_ = 0;
+}
+
+/// PeerLink::converse.
+void Dataplane::converse(Instant now) {
+    for (const pair::Answer& answer : std::exchange(answered_, {})) handoff_->on_answer(answer);
+    for (const pair::Ask& ask : std::exchange(asked_, {})) {
+        answer_ = handoff_->on_ask(ask, peer(), now);
+    }
+    ask_ = handoff_->next_ask(now);
 }
 
 /// PeerLink::believe.
@@ -47,16 +59,19 @@ void Dataplane::believe(const Datagram& datagram, Instant at, Instant now) {
     if (!message) return;
     if (!message->heartbeat && (!heard_ || is_new_life_)) return;
     suspicion_.heard(at);
-    take(*message, std::exchange(is_new_life_, false), now);
+    take(*message, std::exchange(is_new_life_, false), at, now);
 }
 
 /// PeerLink::take.
-void Dataplane::take(const pair::Message& message, bool is_new, Instant now) {
+void Dataplane::take(const pair::Message& message, bool is_new, Instant at, Instant now) {
     if (message.heartbeat) {
         if (!heard_ || is_new) replication_->peer_appears(is_new, coarse(now));
         replication_->peer_has_key(message.heartbeat->hash_key_id);
         heard_ = message.heartbeat;
+        heard_at_ = std::max(heard_at_, at);
     }
+    if (message.ask) asked_.push_back(*message.ask);
+    if (message.answer) answered_.push_back(*message.answer);
     if (message.acknowledgement) {
         replication_->take(*message.acknowledgement, now);
         const bool wants_telling = message.heartbeat && message.heartbeat->wants_telling;
@@ -74,6 +89,7 @@ pair::Message Dataplane::heartbeat() const {
     message.heartbeat->interval_us = static_cast<std::uint32_t>(kHeartbeat / microseconds(1));
     message.heartbeat->is_fit = true;
     message.heartbeat->is_caught_up = replication_->is_caught_up();
+    message.heartbeat->has_told_all = replication_->has_told_all();
     message.heartbeat->wants_telling = replication_->wants_telling();
     message.acknowledgement = replication_->acknowledgement();
     return message;
@@ -89,9 +105,12 @@ void Dataplane::speak(Instant now) {
     if (!heard_) return;
     for (int i = 0; i < kBatchesAtOnce; ++i) {
         std::optional<pair::Batch> batch = replication_->next_batch(now);
-        if (!batch && !owes_answer_) return;
+        if (!batch && !owes_answer_ && !ask_ && !answer_) return;
         owes_answer_ = false;
         pair::Message message;
+        if (ask_ || answer_) message = heartbeat();
+        message.ask = std::exchange(ask_, std::nullopt);
+        message.answer = std::exchange(answer_, std::nullopt);
         message.acknowledgement = replication_->acknowledgement();
         message.batch = std::move(batch);
         sent_.push_back(channel_.seal(encode(message)));
@@ -100,7 +119,8 @@ void Dataplane::speak(Instant now) {
 
 /// PeerLink::is_in_step.
 bool Dataplane::is_in_step() const {
-    return heard_ && replication_->is_caught_up() && has_same_tables_;
+    return heard_ && stepped_at_ - heard_at_ <= kDeadAfter && heard_->has_told_all &&
+           replication_->is_caught_up() && has_same_tables_;
 }
 
 /// MainCore::judge.
@@ -109,7 +129,8 @@ void Dataplane::judge(Instant now) {
         replication_->is_caught_up() || (knows_verdicts_ && replication_->hears_peer());
     is_plan_new_ = false;
     gate_.judge(is_in_step(), now);
-    for (Router& router : routers_) router.vrrp.allow_preemption(gate_.is_open());
+    routers_->allow_preemption(gate_.is_open() && !handoff_->awaits_group());
+    orders_->take_back_own(gate_.state() == pair::PreemptionGate::State::kInStep, peer(), now);
 }
 
 /// PairedTables::follow_plan.

@@ -8,6 +8,7 @@ namespace tandem::sim {
 namespace {
 
 constexpr Duration kNoticeMax = milliseconds(60);  ///< checks find what has happened
+constexpr std::array<std::string_view, 4> kOrders{"hand off", "take back", "drill", "drill hard"};
 
 }  // namespace
 
@@ -39,14 +40,11 @@ void World::disturb_machine(std::size_t i) {
             return at(span, Kind::kWorkersGoOn, i, machine.outages);
         }
         case 3: {
-            if (!runs(i) || machine.is_stopping) return;
+            if (!runs(i) || machine.is_leaving || machine.is_stopping) return;
             trace("{} is told to stop", i);
-            machine.is_stopping = true;
-            machine.dataplane->stop(now_);
-            note_changes(i);
-            carry(i);
-            const Duration late = milliseconds(random_.between(20, 80));
-            return at(late, Kind::kRestart, i, machine.outages, /*kills=*/1);
+            if (!shape_.hands_off || extras_.chance(0.3)) return stop(i);
+            machine.is_leaving = true;
+            return machine.dataplane->leave(now_);
         }
         case 4:
             kill(i, /*all=*/true);
@@ -56,6 +54,33 @@ void World::disturb_machine(std::size_t i) {
     }
     if (random_.chance(0.8)) {
         at(draw(random_, milliseconds(1), milliseconds(200)), Kind::kRestart, i, machine.outages);
+    }
+}
+
+/// An operator's, at either instance.
+void World::order() {
+    constexpr std::array kKinds{tables::OrderKind::kHandoff, tables::OrderKind::kTakeBack,
+                                tables::OrderKind::kDrill, tables::OrderKind::kHardDrill};
+    const std::size_t i = extras_.below(kInstances);
+    tables::Order order;
+    order.kind = kKinds[extras_.below(kKinds.size())];
+    if (extras_.chance(0.7)) order.group = name_of(extras_.below(shape_.groups));
+    if (!machines_[i].dataplane || machines_[i].is_stopping) return;
+    trace("{} is ordered to {} {}", i, kOrders[static_cast<std::size_t>(order.kind)],
+          order.group.view().empty() ? "all groups" : order.group.view());
+    machines_[i].dataplane->on_order(order);
+}
+
+/// Whatever has been handed off, as soon as that can be.
+void World::take_back() {
+    for (std::size_t group = 0; group < shape_.groups; ++group) {
+        const std::size_t i = shape_.higher(group);
+        Dataplane& dataplane = *machines_[i].dataplane;
+        if (!runs(i) || dataplane.is_active(group) || !dataplane.is_idle()) continue;
+        tables::Order order;
+        order.kind = tables::OrderKind::kTakeBack;
+        order.group = name_of(group);
+        dataplane.on_order(order);
     }
 }
 
@@ -141,7 +166,7 @@ void World::heal() {
             set_verdict(i, static_cast<BackendId>(backend));
         }
         reload(i);
-        if (machine.is_stopping) kill(i, false);
+        if (machine.is_leaving || machine.is_stopping) kill(i, false);
         if (!machine.dataplane) {
             start(i);
         } else {

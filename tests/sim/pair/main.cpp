@@ -44,8 +44,9 @@ void print(const Counts& counts) {
                counts.packets, counts.established, counts.opened, counts.rewritten);
     fmt::print(
         "{} deaths, {} takeovers, {} of them with something to go on with, {} flows went on; {} "
-        "preemptions\n",
-        counts.deaths, counts.takeovers, counts.adoptions, counts.kept, counts.preemptions);
+        "preemptions, {} groups handed over\n",
+        counts.deaths, counts.takeovers, counts.adoptions, counts.kept, counts.preemptions,
+        counts.handed_over);
     fmt::print(
         "{} tellings, {} after an overflow; {} moments at which all was told, {} slots "
         "compared\n",
@@ -61,6 +62,7 @@ void print(const Counts& counts) {
 bool is_worth(const Counts& counts, std::uint64_t schedules) {
     if (schedules < kSchedulesThatCount) return true;
     return counts.adoptions * 2 > schedules && counts.kept > schedules && counts.preemptions != 0 &&
+           counts.handed_over * 4 > schedules && counts.overflows != 0 &&
            counts.commits > schedules;
 }
 

@@ -52,7 +52,9 @@ std::string Promises::watch(const Seen& seen, Instant now) {
             const bool could = dataplane != nullptr && dataplane->workers_run() &&
                                dataplane->is_fit() && !seen.is_stopping[i];
             if (!could) state.could_since[i] = now;
-            if (!claim[i] || !seen.lan_is_whole) state.alone_since[i] = now;
+            const bool says_so =
+                claim[i] && now - dataplane->claimed_at(group) <= 2 * shape_->advert_interval;
+            if (!says_so || !seen.lan_is_whole) state.alone_since[i] = now;
             if (now - std::max(state.nobody_since, state.could_since[i]) > nobody_max()) {
                 return fmt::format("nobody claims group {}, and {} could", group, i);
             }
@@ -73,6 +75,10 @@ std::string Promises::on_change(std::size_t instance, const RoleChange& change, 
     const bool is_taken = peer != nullptr && peer->is_active(change.group) && peer->is_fit() &&
                           now - state.alone_since[other] > heard;
     if (!is_taken) return {};
+    if (change.is_asked) {
+        ++counts_->handed_over;
+        return {};
+    }
     ++counts_->preemptions;
     if (change.is_overdue || now - in_step_at_[instance] <= heard) return {};
     return fmt::format("{} takes group {} from a live peer without being in step", instance,
@@ -153,9 +159,7 @@ std::string Promises::at_the_end(const Seen& seen, Instant /*now*/) {
         }
     }
     for (std::size_t group = 0; group < shape_->groups; ++group) {
-        const std::size_t higher =
-            shape_->priorities[group][0] > shape_->priorities[group][1] ? 0 : 1;
-        if (shape_->preempts && !claims(seen.dataplanes[higher], group)) {
+        if (shape_->preempts && !claims(seen.dataplanes[shape_->higher(group)], group)) {
             return fmt::format("the lower one is active for group {} of a healed pair", group);
         }
     }

@@ -27,20 +27,22 @@ Setting draw_setting(Random& random) {
     return setting;
 }
 
-/// Most schedules have room for everything; in some it is short, so that much waits. None is so
-/// short that it overflows: it could not take what one step tells, and the pair would never be in
-/// step.
-void draw_limits(Shape& shape, Random& random) {
+/// Most schedules have room for everything; in some it is short, so that much waits, and in few so
+/// short that it overflows.
+void draw_limits(Shape& shape, Random& random, Random& extras) {
     shape.journal_changes = 1024;
     if (random.chance(0.2)) shape.stream.queue_bytes = random.between(1500, 6000);
     if (random.chance(0.2)) shape.stream.bytes_per_second = random.between(40'000, 400'000);
     if (random.chance(0.2)) shape.journal_changes = random.between(10, 24);
     if (random.chance(0.1)) shape.buckets = 4;
+    if (!extras.chance(0.03)) return;
+    shape.stream.bytes_per_second = extras.between(8'000, 40'000);
+    shape.journal_changes = extras.between(10, 16);
 }
 
 }  // namespace
 
-Shape draw_shape(Random& random) {
+Shape draw_shape(Random& random, Random& extras) {
     Shape shape;
     shape.second = milliseconds(random.between(40, 100));
     shape.tick = microseconds(random.between(2500, 5000));
@@ -62,7 +64,8 @@ Shape draw_shape(Random& random) {
     shape.timeouts = {{2, established, established, 2, 3, 3}};
     shape.remembering = std::ranges::max(shape.timeouts.idle_s);
     shape.setting.hold = established + random.below(2);
-    draw_limits(shape, random);
+    draw_limits(shape, random, extras);
+    shape.hands_off = extras.chance(0.5);
     for (CoarseTime& begin : shape.clock_begins) begin = 100'000 + random.below(100'000);
     return shape;
 }

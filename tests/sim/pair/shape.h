@@ -68,6 +68,7 @@ struct Shape {
     std::array<std::array<std::uint8_t, kInstances>, kGroupsMax> priorities{};
     Duration advert_interval{};
     bool preempts = true;
+    bool hands_off = false;  ///< operators order handoffs, and stops begin with one
     Duration preempt_delay{};
     Duration sync_timeout{};
     tables::Agreement agreement{};
@@ -78,13 +79,18 @@ struct Shape {
     Setting setting;
     std::array<CoarseTime, kInstances> clock_begins{};  ///< machines count seconds apart
 
+    /// The instance that a group is by priority.
+    [[nodiscard]] std::size_t higher(std::size_t group) const {
+        return priorities[group][0] > priorities[group][1] ? 0 : 1;
+    }
     [[nodiscard]] std::uint16_t idle_s(bool is_udp) const {
         return timeouts.idle_s[static_cast<std::size_t>(is_udp ? tables::FlowState::kUdp
                                                                : tables::FlowState::kEstablished)];
     }
 };
 
-Shape draw_shape(Random& random);
+/// `extras` decides about what not all schedules have.
+Shape draw_shape(Random& random, Random& extras);
 /// One change of an operator's.
 void change(Setting& setting, Random& random);
 

@@ -10,16 +10,33 @@ namespace {
 constexpr std::array<std::string_view, 3> kRoles{"nothing", "backup", "active"};
 constexpr Duration kSwitchDelayMax = milliseconds(2);
 constexpr Duration kCalm = milliseconds(600);  ///< after heal()
+/// A handoff that was under way may have to fail first, and drills take their time.
+constexpr Duration kCalmOfHandoffs = std::chrono::seconds(8);
+constexpr std::uint64_t kExtras = 0x6861'6e64'6f66'6673;
 constexpr Duration kLook = milliseconds(40);
+
+/// Until it arrives. Where it is kept.
+template <class Sent>
+std::uint32_t keep(const Sent& sent, std::vector<Sent>& places, std::vector<std::uint32_t>& free) {
+    if (free.empty()) {
+        free.push_back(static_cast<std::uint32_t>(places.size()));
+        places.emplace_back();
+    }
+    const std::uint32_t place = free.back();
+    free.pop_back();
+    places[place] = sent;
+    return place;
+}
 
 }  // namespace
 
 World::World(std::uint64_t seed, bool traces, Workspace& workspace, Counts& counts)
     : random_(seed),
+      extras_(seed ^ kExtras),
       traces_(traces),
       workspace_(&workspace),
       counts_(&counts),
-      shape_(draw_shape(random_)),
+      shape_(draw_shape(random_, extras_)),
       now_(std::chrono::seconds(1)),
       wanted_(shape_.setting) {
     promises_.emplace(shape_, counts, now_);
@@ -42,6 +59,7 @@ World::World(std::uint64_t seed, bool traces, Workspace& workspace, Counts& coun
 bool World::run() {
     advance(milliseconds(random_.between(50, 150)));
     for (std::uint32_t event = random_.between(5, 16); event > 0 && !is_broken(); --event) {
+        if (shape_.hands_off && extras_.chance(0.4)) order();
         disturb();
         // Now and then all comes to rest before something else happens.
         const bool is_calm = random_.chance(0.3);
@@ -49,11 +67,12 @@ bool World::run() {
     }
     if (!is_broken()) heal();
     // Once all is as it should be, not much is seen of the rest of the time that it may take.
-    const Instant end = now_ + kCalm;
-    const bool waits = random_.chance(0.2);
+    const Instant end = now_ + (shape_.hands_off ? kCalmOfHandoffs : kCalm);
+    const bool waits = random_.chance(0.2) && !shape_.hands_off;
     std::string promise;
     do {
         advance(std::min(kLook, end - now_));
+        if (shape_.hands_off) take_back();
         promise = is_broken() ? std::string() : promises_->at_the_end(seen(), now_);
     } while (!is_broken() && now_ < end && !promise.empty());
     broken(std::move(promise));
@@ -64,13 +83,17 @@ bool World::run() {
             const pair::Replication& replication = machines_[i].dataplane->replication();
             trace(
                 "{}: has {} tellings, {} peer's flows, epoch {}, acknowledged {} of {}, told all "
-                "{}; follows to {}; caught up {}, lost {}, wants {}",
+                "{}; follows to {}; caught up {}, lost {}, wants {}; orders {}, handoff {}, awaits "
+                "{}",
                 i, replication.tellings(), machines_[i].dataplane->peer_flows().count(),
                 replication.teller().stream().epoch(), replication.teller().stream().first(),
                 replication.teller().stream().end(), replication.has_told_all(),
                 replication.acknowledgement() ? replication.acknowledgement()->epoch : 0,
                 replication.is_caught_up(), replication.follower().has_lost(),
-                replication.wants_telling());
+                replication.wants_telling(),
+                machines_[i].dataplane->is_idle() ? "none" : "under way",
+                machines_[i].dataplane->handoff().is_under_way() ? "under way" : "none",
+                machines_[i].dataplane->handoff().awaits_group());
         }
     }
     for (const Machine& machine : machines_) {
@@ -121,17 +144,12 @@ void World::happen(const Event& event) {
             return;
         case Kind::kPublish:
             return publish(i);
-        case Kind::kAdvert:
+        case Kind::kFrame:
+            free_frames_.push_back(event.subject);
             if (!machine.dataplane) return;
-            trace("{} hears of group {} with priority {}", i, event.subject, event.detail);
-            return machine.dataplane->on_advert(
-                event.subject,
-                {.router_id = 1,
-                 .priority = static_cast<std::uint8_t>(event.detail),
-                 .interval = shape_.advert_interval,
-                 .source = IpAddress::from_v4({10, 0, 0, static_cast<std::uint8_t>(2 - i)}),
-                 .destination = pair::kVrrpGroupV4,
-                 .addresses = {}});
+            trace("{} hears of group {} with priority {}", i, event.detail / 256,
+                  event.detail % 256);
+            return machine.dataplane->on_frame(frames_[event.subject]);
         case Kind::kDatagram:
             free_datagrams_.push_back(event.subject);
             if (machine.dataplane) {
@@ -183,7 +201,7 @@ void World::boot(std::size_t i) {
 void World::start(std::size_t i) {
     Machine& machine = machines_[i];
     trace("{} starts", i);
-    machine.is_paused = machine.is_stopping = false;
+    machine.is_paused = machine.is_leaving = machine.is_stopping = false;
     machine.peers_verdicts.clear();
     if (machine.live.plan) {
         for (std::size_t id = 0; id < kBackends; ++id) {
@@ -265,7 +283,20 @@ void World::step(std::size_t i) {
     carry(i);
     note_commits(i);
     broken(promises_->watch(seen(), now_));
+    if (machine.is_leaving && dataplane.has_left(now_)) return stop(i);
     at(shape_.tick, Kind::kStep, i, machine.outages);
+}
+
+/// It gives up what it has; its workers go on for a while.
+void World::stop(std::size_t i) {
+    Machine& machine = machines_[i];
+    trace("{} stops", i);
+    machine.is_leaving = false;
+    machine.is_stopping = true;
+    machine.dataplane->stop(now_);
+    note_changes(i);
+    carry(i);
+    at(milliseconds(random_.between(20, 80)), Kind::kRestart, i, machine.outages, /*kills=*/1);
 }
 
 /// What it has sent is on its way.
@@ -284,8 +315,9 @@ void World::carry(std::size_t i) {
             if (!frame.advert_priority) continue;
             const Link::Arrivals arrivals = lan_.send(i, now_, random_);
             for (std::size_t copy = 0; copy < arrivals.count; ++copy) {
-                at(arrivals.at[copy] - now_, Kind::kAdvert, 1 - i,
-                   static_cast<std::uint32_t>(frame.group), *frame.advert_priority);
+                at(arrivals.at[copy] - now_, Kind::kFrame, 1 - i,
+                   keep(frame.bytes, frames_, free_frames_),
+                   static_cast<std::uint32_t>(frame.group * 256 + *frame.advert_priority));
             }
         }
     }
@@ -293,14 +325,8 @@ void World::carry(std::size_t i) {
         if (!datagram.payload.empty()) broken(promises_->on_speech(i, dataplane, now_));
         const Link::Arrivals arrivals = channel_.send(i, now_, random_);
         for (std::size_t copy = 0; copy < arrivals.count; ++copy) {
-            if (free_datagrams_.empty()) {
-                free_datagrams_.push_back(static_cast<std::uint32_t>(datagrams_.size()));
-                datagrams_.emplace_back();
-            }
-            const std::uint32_t place = free_datagrams_.back();
-            free_datagrams_.pop_back();
-            datagrams_[place] = datagram;
-            at(arrivals.at[copy] - now_, Kind::kDatagram, 1 - i, place);
+            at(arrivals.at[copy] - now_, Kind::kDatagram, 1 - i,
+               keep(datagram, datagrams_, free_datagrams_));
         }
     }
 }

@@ -38,7 +38,7 @@ class World {
         kStep,
         kControl,
         kPublish,
-        kAdvert,
+        kFrame,
         kDatagram,
         kClaim,  ///< switches learn who has a group
         kFlow,
@@ -69,7 +69,8 @@ class World {
         std::vector<tables::HealthState> peers_verdicts;  ///< as control has seen them
         bool publish_is_due = false;
         bool is_paused = false;
-        bool is_stopping = false;
+        bool is_leaving = false;    ///< told to stop: hands off what it has
+        bool is_stopping = false;   ///< has given up what it had
         std::uint32_t outages = 0;  ///< what was to happen in an earlier one does not
         std::array<bool, kBackends> seems_down{};
         std::vector<ClientPacket> nic;  ///< packets that no worker has looked at
@@ -100,6 +101,7 @@ class World {
     void go_on(std::size_t i);
     void workers_go_on(std::size_t i);
     void step(std::size_t i);
+    void stop(std::size_t i);
     void carry(std::size_t i);
     void note_changes(std::size_t i);
     void note_commits(std::size_t i);
@@ -116,6 +118,8 @@ class World {
     // disturbances.cpp
     void disturb();
     void disturb_machine(std::size_t i);
+    void order();
+    void take_back();
     void disturb_network();
     void disturb_backends(std::size_t i);
     void heal();
@@ -130,6 +134,7 @@ class World {
     [[nodiscard]] std::size_t target_of(const Flow& flow);
 
     Random random_;
+    Random extras_;
     bool traces_;
     Workspace* workspace_;
     Counts* counts_;
@@ -145,7 +150,8 @@ class World {
     std::array<bool, kBackends> is_dead_{};
     Link lan_;
     Link channel_;
-    std::vector<pair::Advert> adverts_;
+    std::vector<std::vector<std::uint8_t>> frames_;
+    std::vector<std::uint32_t> free_frames_;
     std::vector<Datagram> datagrams_;
     std::vector<std::uint32_t> free_datagrams_;
     std::array<std::size_t, kGroupsMax> holder_{};  ///< where packets go

@@ -94,34 +94,34 @@ TEST_F(HandoffTest, BeforeItGoesThePeerKnowsEveryFlowAlsoThoseThatAreOpening) {
 
 // What opens then, opens where the peer would look for it.
 TEST_F(HandoffTest, FromBeforeItIsToldUntilNoFrameIsLateAGroupIsKnownToMove) {
-    EXPECT_TRUE(here_.roles.is_moving()) << "it has begun to be active";
+    EXPECT_TRUE(here_.roles.is_moving(0, true)) << "it has begun to be active";
     two_.run(milliseconds(200));
-    EXPECT_FALSE(here_.roles.is_moving());
+    EXPECT_FALSE(here_.roles.is_moving(0, true));
     ASSERT_EQ(two_.begin(here_, Handoff::Kind::kAway), std::nullopt);
     while (!there_.answers() && two_.now < Instant{std::chrono::hours(2)}) {
-        EXPECT_TRUE(here_.roles.is_moving());
+        EXPECT_TRUE(here_.roles.is_moving(0, true));
         two_.tick();
     }
-    EXPECT_TRUE(there_.roles.is_moving());
+    EXPECT_TRUE(there_.roles.is_moving(0, true));
     two_.run(milliseconds(190));
-    EXPECT_TRUE(here_.roles.is_moving());
-    EXPECT_TRUE(there_.roles.is_moving());
+    EXPECT_TRUE(here_.roles.is_moving(0, true));
+    EXPECT_TRUE(there_.roles.is_moving(0, true));
     EXPECT_FALSE(here_.handoff.is_under_way());
     two_.run(milliseconds(20));
-    EXPECT_FALSE(here_.roles.is_moving());
-    EXPECT_FALSE(there_.roles.is_moving());
+    EXPECT_FALSE(here_.roles.is_moving(0, true));
+    EXPECT_FALSE(there_.roles.is_moving(0, true));
     ASSERT_EQ(two_.begin(here_, Handoff::Kind::kBack), std::nullopt);
     two_.run(milliseconds(3));
-    EXPECT_TRUE(there_.roles.is_moving());
-    EXPECT_FALSE(here_.roles.is_moving());
+    EXPECT_TRUE(there_.roles.is_moving(0, true));
+    EXPECT_FALSE(here_.roles.is_moving(0, true));
 }
 
 TEST_F(HandoffTest, WhatCannotBeHandedOffMovesNoLonger) {
     two_.asks_arrive = false;
     ASSERT_EQ(two_.begin(here_, Handoff::Kind::kAway), std::nullopt);
-    EXPECT_TRUE(here_.roles.is_moving());
+    EXPECT_TRUE(here_.roles.is_moving(0, true));
     expect_failure("the peer does not take over");
-    EXPECT_FALSE(here_.roles.is_moving());
+    EXPECT_FALSE(here_.roles.is_moving(0, true));
 }
 
 TEST_F(HandoffTest, ThePeerMayAskForIt) {
@@ -209,6 +209,14 @@ TEST_F(HandoffTest, APeerThatDiesWhileItIsToldLeavesItWhereItIs) {
     expect_that_it_stays_here();
 }
 
+TEST_F(HandoffTest, WhatIsLostWhileThePeerIsToldIsNotHandedOff) {
+    two_.asks_arrive = false;
+    ASSERT_EQ(two_.begin(here_, Handoff::Kind::kHardDrill), std::nullopt);
+    two_.tick();
+    here_.routers.set_workers_run(false, two_.now);
+    expect_failure("not active here any more");
+}
+
 TEST_F(HandoffTest, WhoAsksForItBackWithoutBeingInStepWaitsInVain) {
     ASSERT_EQ(two_.begin(here_, Handoff::Kind::kAway), std::nullopt);
     ASSERT_TRUE(done(here_));
@@ -282,6 +290,70 @@ TEST_F(HandoffTest, AHardDrillMeasuresHowLongNobodyWouldHaveAnswered) {
     EXPECT_LE(*result->gap, milliseconds(38));
     two_.run(seconds(2));
     EXPECT_TRUE(is_here());
+}
+
+TEST_F(HandoffTest, AHardDrillEndsWhenWhoHasTakenOverIsHeardNoMore) {
+    ASSERT_EQ(two_.begin(here_, Handoff::Kind::kHardDrill), std::nullopt);
+    two_.run(milliseconds(20));
+    two_.peers_are_heard = two_.asks_arrive = false;
+    const Instant begun = two_.now;
+    expect_failure("not heard");
+    EXPECT_LT(two_.now - begun, seconds(1));
+    EXPECT_TRUE(is_there());
+}
+
+TEST_F(HandoffTest, AHardDrillEndsWhenTheGroupIsBackBeforeThatWasKnown) {
+    ASSERT_EQ(two_.begin(here_, Handoff::Kind::kHardDrill), std::nullopt);
+    two_.run(milliseconds(20));
+    two_.asks_arrive = false;
+    while (!is_there() && two_.now < Instant{std::chrono::hours(2)}) two_.tick();
+    there_.routers.set_workers_run(false, two_.now);
+    const Instant begun = two_.now;
+    expect_failure("let go");
+    EXPECT_LT(two_.now - begun, seconds(1));
+    EXPECT_TRUE(here_.answers());
+}
+
+TEST_F(HandoffTest, TwoThatDrillTheSameGroupHearEachOtherAgain) {
+    two_.frames_arrive = false;
+    two_.run(milliseconds(100));
+    ASSERT_TRUE(here_.answers() && there_.answers());
+    for (GroupSide* each : {&here_, &there_}) {
+        ASSERT_EQ(two_.begin(*each, Handoff::Kind::kHardDrill), std::nullopt);
+    }
+    two_.asks_arrive = false;
+    two_.run(milliseconds(50));
+    two_.frames_arrive = true;
+    two_.run(milliseconds(200));
+    ASSERT_TRUE(here_.answers() && there_.answers()) << "both are silent";
+    two_.asks_arrive = true;
+    expect_failure("the same group");
+    two_.run(seconds(1));
+    EXPECT_TRUE(is_here());
+    EXPECT_FALSE(there_.handoff.is_under_way());
+}
+
+TEST_F(HandoffTest, EachGetsTheGroupThatTheOtherHasAtOnce) {
+    TwoWithGroups equals(2, 100);  // or they would come back by their priority
+    const auto move = [&](GroupSide& at, Handoff::Kind kind, std::size_t group) {
+        ASSERT_EQ(equals.begin(at, kind, group), std::nullopt);
+    };
+    move(equals.here, Handoff::Kind::kAway, 1);
+    ASSERT_TRUE(equals.run_until_done(equals.here, seconds(1)));
+    equals.run(seconds(1));
+    ASSERT_TRUE(equals.here.answers(0) && equals.there.answers(1));
+    equals.here.results.clear();
+    move(equals.here, Handoff::Kind::kBack, 1);
+    move(equals.there, Handoff::Kind::kBack, 0);
+    equals.run(seconds(1));
+    EXPECT_TRUE(equals.there.answers(0) && !equals.here.answers(0));
+    EXPECT_TRUE(equals.here.answers(1) && !equals.there.answers(1));
+    for (GroupSide* each : {&equals.here, &equals.there}) {
+        EXPECT_FALSE(each->handoff.is_under_way());
+        EXPECT_FALSE(each->handoff.awaits_group());
+        ASSERT_EQ(each->results.size(), 1U);
+        EXPECT_TRUE(each->results[0].is_done) << each->results[0].said;
+    }
 }
 
 TEST_F(HandoffTest, ADrillThatCannotComeBackSaysSoAndItsGap) {

@@ -74,6 +74,22 @@ TEST_F(RoutersOfTwo, WhoYieldsTakesOverAllTheSameFromWhoIsGone) {
     EXPECT_TRUE(here_.answers());
 }
 
+TEST_F(RoutersOfTwo, WhoHasTakenOverYieldsNoLongerOrTwoWouldBeAlike) {
+    here_.routers.set_yields(kMovedGroup, true, two_.now);
+    make_claim(there_);
+    two_.run(milliseconds(50));
+    ASSERT_FALSE(here_.answers());
+    for (int i = 0; i < 2; ++i) {  // whichever of the two has the higher address
+        GroupSide& from = i == 0 ? there_ : here_;
+        GroupSide& to = i == 0 ? here_ : there_;
+        from.routers.set_yields(kMovedGroup, true, two_.now);
+        make_claim(to);
+        two_.run(milliseconds(20));
+        EXPECT_TRUE(to.answers());
+        EXPECT_FALSE(from.answers());
+    }
+}
+
 TEST_F(RoutersOfTwo, AReloadChangesNothingOfIt) {
     here_.routers.set_yields(kMovedGroup, true, two_.now);
     make_claim(there_);
@@ -99,6 +115,19 @@ TEST_F(RoutersOfTwo, WhoIsMutedSaysNothingAndIsReplacedAsIfItWereDead) {
     two_.run(milliseconds(100));
     EXPECT_TRUE(here_.answers());
     EXPECT_FALSE(there_.answers());
+}
+
+TEST_F(RoutersOfTwo, WhoWasMutedAndHasToTakeOverAgainSaysSo) {
+    here_.routers.set_muted(kMovedGroup, true);
+    here_.routers.set_yields(kMovedGroup, true, two_.now);
+    two_.run(milliseconds(50));
+    ASSERT_TRUE(there_.answers() && !here_.answers());
+    there_.routers.set_workers_run(false, two_.now);
+    two_.run(milliseconds(50));
+    ASSERT_TRUE(here_.answers());
+    there_.routers.set_workers_run(true, two_.now);
+    two_.run(milliseconds(100));
+    EXPECT_FALSE(there_.answers()) << "it has been heard";
 }
 
 TEST_F(RoutersOfTwo, AGroupWithNobodyToServeIsLeftToTheOtherOneUntilThereIs) {

@@ -10,6 +10,8 @@ namespace {
 
 using tables::BackendIndex;
 
+constexpr std::uint8_t kGroup = 5;
+
 /// One slot that points to backend 1; in the other instance's eyes backend 2 is steady.
 class PickForPeer : public testing::Test {
   protected:
@@ -19,6 +21,9 @@ class PickForPeer : public testing::Test {
         group.router_id = 51;
         plan_.groups = {group};
         plan_.vips[0].group = 0;
+        std::array<std::uint8_t, tables::kGroupsMax> numbers{};
+        numbers[0] = kGroup;
+        both_.merger().set_group_numbers(numbers);
         plan_.pools[0].slot_count = 1;
         plan_.owners[0] = {1};
         live_ = both_.apply(plan_);
@@ -26,6 +31,7 @@ class PickForPeer : public testing::Test {
         both_.merger().slots().follow(table_, {.owners = {2}, .earlier = {}});
         live_ = both_.apply(plan_);
         tracker_.now = both_.now;
+        tracker_.roles = &roles_;
         tracker_.table.keep_journal(memory_.identities(0), journal_);
         journal_.ask(1);
         tracker_.table.answer_journal(both_.now, tracker_.table.bucket_count());
@@ -69,6 +75,7 @@ class PickForPeer : public testing::Test {
     }
     [[nodiscard]] CoarseTime last_use() { return memory_.slot_use(0).last(table_.pool, 0); }
 
+    tables::Roles roles_;
     tables::Both both_;
     tables::PlanContent plan_ = tables::small_plan();
     tables::LiveView live_;
@@ -109,15 +116,19 @@ TEST_F(PickForPeer, AfterATakeoverItsFlowsAreThisInstancesFromTheirFirstPacketOn
 TEST_F(PickForPeer, FramesThatCameLateGoWhereThoseBeforeThemWent) {
     take_over();
     ASSERT_EQ(send(flow_from(1), tcp::kSyn), 1);
-    tracker_.is_moving = true;
+    roles_.set_moving(kGroup - 1, true, true);
+    roles_.set_moving(kGroup, false, true);
+    ASSERT_EQ(send(flow_from(9), tcp::kSyn), 1) << "it is other groups that move";
+    roles_.set_moving(kGroup, true, true);
     EXPECT_EQ(send(flow_from(2), tcp::kSyn), 2) << "it may go on at the peer";
+    EXPECT_EQ(send(flow_from(1)), 1) << "the peer has not said yet what it has";
+    peer_knows(flow_from(9), 1);
     both_.merger().slots().follow(table_, {.owners = {2}, .earlier = {}});
     live_ = both_.apply(plan_);
-    EXPECT_EQ(send(flow_from(1)), 1) << "the peer has not said yet that it has it";
+    EXPECT_EQ(send(flow_from(9)), 1) << "now it has";
+    EXPECT_EQ(send(flow_from(1)), 2);
     EXPECT_EQ(send(flow_from(2)), 2);
     EXPECT_EQ(send(flow_from(3), tcp::kSyn), 2);
-    tracker_.is_moving = false;
-    EXPECT_EQ(send(flow_from(1)), 2) << "by now it has said what it has";
 }
 
 TEST_F(PickForPeer, WhatWasRememberedBeforeThePeerHadThemIsForgottenThen) {
