@@ -212,7 +212,7 @@ void PeerLink::believe(Path& path, std::span<const std::uint8_t> datagram, Insta
     tables::add(state_->heard, 1);
     best_path_ = static_cast<std::size_t>(&path - paths_.data());
     if (message->heartbeat) take(*message->heartbeat, at, path, tables);
-    take(*message, now, tables);
+    take(*message, at, now, tables);
 }
 
 void PeerLink::take(const pair::Heartbeat& heartbeat, Instant at, const Path& path,
@@ -249,11 +249,15 @@ void PeerLink::suit(const pair::Heartbeat& heartbeat, bool is_new, const Path& p
     }
 }
 
-void PeerLink::take(const pair::Message& message, Instant now, PairedTables& tables) {
+void PeerLink::take(const pair::Message& message, Instant at, Instant now, PairedTables& tables) {
     if (is_followed_) take_told(message, now, tables);
     if (common_.suits() && message.hash_key) tables.note_key(*message.hash_key, heard_->answers);
     if (can(pair::kHandsOff)) {
-        if (message.ask && asked_.size() < kAsksAtOnce) asked_.push_back(*message.ask);
+        // What has waited is asked again, if it is still wanted.
+        const bool has_waited = now - at > settings_.interval;
+        if (message.ask && !has_waited && asked_.size() < kAsksAtOnce) {
+            asked_.push_back(*message.ask);
+        }
         if (message.answer && answered_.size() < kAsksAtOnce) answered_.push_back(*message.answer);
     }
 }

@@ -59,7 +59,7 @@ class PeerLink {
     void believe(Path& path, std::span<const std::uint8_t> datagram, Instant at, Instant now,
                  PairedTables& tables);
     void take(const pair::Heartbeat& heartbeat, Instant at, const Path& path, PairedTables& tables);
-    void take(const pair::Message& message, Instant now, PairedTables& tables);
+    void take(const pair::Message& message, Instant at, Instant now, PairedTables& tables);
     void take_told(const pair::Message& message, Instant now, PairedTables& tables);
     [[nodiscard]] bool can(pair::Feature feature) const { return (common_.usable & feature) != 0; }
     void suit(const pair::Heartbeat& heartbeat, bool is_new, const Path& path,

@@ -110,7 +110,10 @@ std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
             }
             // The telling that has to end is one that began after this.
             if (!replication_->has_told_all()) was_told_ = true;
-            if (was_told_ && replication_->has_told_all() && peer.is_caught_up) leave(now);
+            if (was_told_ && replication_->has_told_all() && replication_->has_sent_all() &&
+                peer.is_caught_up) {
+                leave(now);
+            }
             return std::nullopt;
         case Stage::kLeaving: {
             // It becomes a backup when it hears who is active; without that it was made to stop.
@@ -127,9 +130,9 @@ std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
             if (was_backup_ && standing.is_active) {
                 return fail("the peer has taken over, and let go of it at once", now);
             }
-            const bool is_in_the_dark = kind_ == Kind::kHardDrill && !peer.is_alive;
-            if (standing.is_backup && is_in_the_dark) {
-                return fail("the peer has taken over, but is not heard any more", now);
+            // That it is not heard is no reason to end a hard drill before it has taken over.
+            if (!peer.is_alive && (standing.is_backup || kind_ != Kind::kHardDrill)) {
+                return fail("the peer is not heard any more", now);
             }
             if (!standing.is_backup || !peer_is_active) return std::nullopt;
             if (!is_drill()) return end({.is_done = true, .gap = {}, .said = "handed off"}, now);
@@ -166,6 +169,7 @@ std::optional<Ask> Handoff::next_ask(Instant now) {
     Ask ask{.verb = Ask::Verb::kGiveBack, .id = next_id_++, .group = group_};
     if (stage_ == Stage::kLeaving) {
         ask.verb = kind_ == Kind::kHardDrill ? Ask::Verb::kProbe : Ask::Verb::kTake;
+        ask.told = replication_->told();
     }
     sent_[ask.id % sent_.size()] = {ask.id, now};
     return ask;
@@ -196,6 +200,7 @@ Answer Handoff::on_ask(const Ask& ask, const Peer& peer, Instant now) {
     }
     if (!standing.is_there || !standing.is_fit) return answer(Outcome::kUnfit);
     if (ask.verb == Ask::Verb::kTake && !standing.is_active) {
+        if (!replication_->has_heard(ask.told)) return answer(Outcome::kNotActive);
         if (!replication_->is_caught_up()) return answer(Outcome::kNotInStep);
         routers_->claim(ask.group, now);
         return answer(Outcome::kActive);

@@ -140,6 +140,10 @@ bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
             read.verb = static_cast<Ask::Verb>(field.number<std::uint8_t>());
             read.id = field.number<std::uint32_t>();
             read.group = field.number<std::uint64_t>();
+            if (!field.at_end()) {
+                read.told.epoch = field.number<std::uint32_t>();
+                read.told.next = field.number<std::uint64_t>();
+            }
             message.ask = read;
             return field.is_sound();
         }
@@ -189,6 +193,8 @@ std::vector<std::uint8_t> encode(const Message& message) {
             writer.number(static_cast<std::uint8_t>(message.ask->verb));
             writer.number(message.ask->id);
             writer.number(message.ask->group);
+            writer.number(message.ask->told.epoch);
+            writer.number(message.ask->told.next);
         });
     }
     if (message.answer) {
@@ -219,7 +225,8 @@ std::optional<Message> decode(std::span<const std::uint8_t> bytes) {
     return message;
 }
 
-static_assert(kPoolDigestsMax * kPoolBytes + 8 * kFieldHeaderBytes + 112 <= kPayloadMax);
-static_assert(kBatchRoom + 8 * kFieldHeaderBytes + 112 <= kPayloadMax);
+constexpr std::size_t kOtherBytes = 123;  ///< of all fields but for pools and records
+static_assert(kPoolDigestsMax * kPoolBytes + 8 * kFieldHeaderBytes + kOtherBytes <= kPayloadMax);
+static_assert(kBatchRoom + 8 * kFieldHeaderBytes + kOtherBytes <= kPayloadMax);
 
 }  // namespace tandem::pair

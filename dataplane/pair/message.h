@@ -52,6 +52,8 @@ struct Ask {
     Verb verb = Verb::kProbe;
     std::uint32_t id = 0;
     std::uint64_t group = 0;  ///< tables::name_id
+    /// Of kTake: not before all of the stream has come that is before this. Epoch 0: at once.
+    Acknowledgement told{};
 
     friend bool operator==(const Ask&, const Ask&) = default;
 };

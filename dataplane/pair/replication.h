@@ -81,6 +81,17 @@ class Replication {
     }
     /// The peer has acknowledged all that there is to tell.
     [[nodiscard]] bool has_told_all() const { return is_telling() && teller_.is_caught_up(); }
+    /// Of what it tells there is nothing that waits to be sent.
+    [[nodiscard]] bool has_sent_all() const { return teller_.stream().has_sent_all(); }
+    /// All that there is to tell, as the peer would acknowledge it.
+    [[nodiscard]] Acknowledgement told() const {
+        return {teller_.stream().epoch(), teller_.stream().end()};
+    }
+    /// Whether the peer has told all before that.
+    [[nodiscard]] bool has_heard(const Acknowledgement& told) const {
+        return told.epoch == 0 ||
+               (receiver_.epoch() == told.epoch && receiver_.next() >= told.next);
+    }
     [[nodiscard]] const Follower& follower() const { return follower_; }
     [[nodiscard]] const Teller& teller() const { return teller_; }
     [[nodiscard]] bool answers() const { return !domains_.empty(); }

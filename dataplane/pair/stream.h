@@ -57,6 +57,8 @@ class StreamSender {
     [[nodiscard]] std::uint32_t epoch() const { return epoch_; }
     /// Everything pushed has been acknowledged.
     [[nodiscard]] bool is_empty() const { return queue_.empty(); }
+    /// At least once; some of it may be lost.
+    [[nodiscard]] bool has_sent_all() const { return next_ == end(); }
     [[nodiscard]] std::uint64_t end() const { return first_ + queue_.size(); }
     /// Everything before it has been acknowledged.
     [[nodiscard]] std::uint64_t first() const { return first_; }

@@ -88,7 +88,7 @@ Tracked track(FlowTable& flows, const FlowSought& sought, const SlotNow& at,
     const BackendIndex backend = signal.opens && !at.is_moving ? at.slot.owner : without;
     // Of a flow that ends nothing is worth remembering; if only one side does, more will come. And
     // one whose steady owner does not answer opens at the owner when it tries again.
-    const bool opens_elsewhere = signal.opens && at.is_moving;
+    const bool opens_elsewhere = signal.opens && at.is_moving && backend != at.slot.owner;
     if (backend == kNoBackend || signal.closes || opens_elsewhere) return {backend, false, false};
     if (flows.insert(sought.hash, backend, state_at_first(signal), now, at.identity)) {
         return {backend, true, false};

@@ -16,7 +16,8 @@
 //
 // While a group goes from one instance to the other, no flow opens elsewhere than where both look
 // for an unknown one: what opens at one of them may go on at the other before that is told of it.
-// It is treated as any other packet then, and so is always what is followed.
+// It is treated as any other packet then, and so is always what is followed; and remembered if that
+// is the slot's owner, for the other one may see other backends up.
 //
 // A packet that closes an unknown flow (FIN, RST) goes the same way and is not remembered.
 //

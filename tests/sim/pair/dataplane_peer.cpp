@@ -70,7 +70,8 @@ void Dataplane::take(const pair::Message& message, bool is_new, Instant at, Inst
         heard_ = message.heartbeat;
         heard_at_ = std::max(heard_at_, at);
     }
-    if (message.ask) asked_.push_back(*message.ask);
+    const bool has_waited = now - at > kHeartbeat;
+    if (message.ask && !has_waited) asked_.push_back(*message.ask);
     if (message.answer) answered_.push_back(*message.answer);
     if (message.acknowledgement) {
         replication_->take(*message.acknowledgement, now);

@@ -24,8 +24,10 @@ Duration Judge::idle_limit(const Flow& flow) const {
 }
 
 /// It is established, or was given another backend, there and nowhere else.
-void Judge::change(Flow& flow, std::size_t at, bool answers, const Dataplane& dataplane) {
+void Judge::change(Flow& flow, std::size_t at, bool answers, const Dataplane& dataplane,
+                   Instant now) {
     ++flow.changes;
+    flow.changed_at = now;
     // What a backup remembers is void once it goes on for the other one.
     flow.unknown[at] = answers ? Excuse::kNone : Excuse::kUntold;
     // Its SYN was the other one's: what this one knows of is the connection before it.
@@ -78,7 +80,7 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
         if (flow.state == Flow::State::kOpening && to == flow.backend && !packet.signal.opens) {
             ++counts_->opened;
             flow.state = Flow::State::kEstablished;
-            change(flow, at, answers, dataplane);
+            change(flow, at, answers, dataplane, now);
         } else if (flow.state == Flow::State::kClosed || packet.signal.opens) {
             flow.state = to == kNobody ? Flow::State::kClosed : Flow::State::kOpening;
             flow.backend = to;
@@ -104,7 +106,7 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
             } else if (is_active && to != kNobody) {
                 ++counts_->rewritten;
                 flow.backend = to;
-                change(flow, at, answers, dataplane);
+                change(flow, at, answers, dataplane, now);
             }
         } else if (to != flow.backend) {
             Excuse excuse = excuse_of(flow, at, is_active, answers, now);
@@ -135,6 +137,18 @@ void Judge::forget(std::size_t instance, std::size_t group, Excuse why) {
     }
 }
 
+/// Whoever hands a group over has told all that it knows before, but for what happens meanwhile,
+/// over whatever network.
+void Judge::handed_over(std::size_t to, const RoleChange& change, Instant now) {
+    const Duration meanwhile = 4 * shape_->tick;
+    for (Flow& flow : *flows_) {
+        if (flow.seen.group != change.group || !change.follows[flow.seen.pool]) continue;
+        if (flow.unknown[other(to)] != Excuse::kNone) continue;
+        if (now - flow.changed_at <= meanwhile) continue;
+        if (flow.unknown[to] == Excuse::kUntold) flow.unknown[to] = Excuse::kNone;
+    }
+}
+
 void Judge::became_active(std::size_t instance, const RoleChange& change,
                           const Dataplane& dataplane, Instant now) {
     happens();
@@ -144,6 +158,7 @@ void Judge::became_active(std::size_t instance, const RoleChange& change,
     const bool is_outdated =
         state.follows[instance] && now - state.told_at[instance] > remembered - 2 * shape_->tick;
     if (state.is_behind[instance] || is_outdated) forget(instance, group, Excuse::kBehind);
+    if (change.is_asked) handed_over(instance, change, now);
     for (Flow& flow : *flows_) {
         if (flow.seen.group != group || flow.unknown[instance] != Excuse::kNone) continue;
         const bool is_known = flow.backend == kNobody || dataplane.live().plan->has(flow.backend);

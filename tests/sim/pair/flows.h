@@ -21,6 +21,7 @@ struct Flow {
     State state = State::kClosed;
     BackendId backend = kNobody;
     std::uint32_t changes = 0;  ///< packets that were on their way before it count no more
+    Instant changed_at{};       ///< it was established, or given another backend
     Instant last_at{};          ///< a packet of it at whoever answers for it
     std::array<Instant, kInstances> last_at_instance{};
     std::array<Instant, kInstances>
@@ -76,10 +77,11 @@ class Judge {
     };
     void happens();
 
-    void change(Flow& flow, std::size_t at, bool answers, const Dataplane& dataplane);
+    void change(Flow& flow, std::size_t at, bool answers, const Dataplane& dataplane, Instant now);
     void opens_elsewhere(Flow& flow, std::size_t at);
     [[nodiscard]] Excuse excuse_of(const Flow& flow, std::size_t at, bool is_active, bool answers,
                                    Instant now) const;
+    void handed_over(std::size_t to, const RoleChange& change, Instant now);
     void forget(std::size_t instance, std::size_t group, Excuse why);
     [[nodiscard]] Duration idle_limit(const Flow& flow) const;
 

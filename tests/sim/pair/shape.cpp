@@ -35,7 +35,8 @@ void draw_limits(Shape& shape, Random& random, Random& extras) {
     if (random.chance(0.2)) shape.stream.bytes_per_second = random.between(40'000, 400'000);
     if (random.chance(0.2)) shape.journal_changes = random.between(10, 24);
     if (random.chance(0.1)) shape.buckets = 4;
-    if (!extras.chance(0.03)) return;
+    shape.is_short = extras.chance(0.03);
+    if (!shape.is_short) return;
     shape.stream.bytes_per_second = extras.between(8'000, 40'000);
     shape.journal_changes = extras.between(10, 16);
 }

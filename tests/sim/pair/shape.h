@@ -75,6 +75,7 @@ struct Shape {
     tables::FlowTimeouts timeouts{};
     CoarseTime remembering = 0;
     pair::StreamLimits stream{};
+    bool is_short = false;  ///< streams and journals may overflow
     std::size_t journal_changes = 0;
     Setting setting;
     std::array<CoarseTime, kInstances> clock_begins{};  ///< machines count seconds apart

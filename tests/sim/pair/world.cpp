@@ -10,8 +10,8 @@ namespace {
 constexpr std::array<std::string_view, 3> kRoles{"nothing", "backup", "active"};
 constexpr Duration kSwitchDelayMax = milliseconds(2);
 constexpr Duration kCalm = milliseconds(600);  ///< after heal()
-/// A handoff that was under way may have to fail first, and drills take their time.
-constexpr Duration kCalmOfHandoffs = std::chrono::seconds(8);
+/// A handoff that was under way may have to fail first; drills and slow streams take their time.
+constexpr Duration kLongCalm = std::chrono::seconds(8);
 constexpr std::uint64_t kExtras = 0x6861'6e64'6f66'6673;
 constexpr Duration kLook = milliseconds(40);
 
@@ -67,8 +67,9 @@ bool World::run() {
     }
     if (!is_broken()) heal();
     // Once all is as it should be, not much is seen of the rest of the time that it may take.
-    const Instant end = now_ + (shape_.hands_off ? kCalmOfHandoffs : kCalm);
-    const bool waits = random_.chance(0.2) && !shape_.hands_off;
+    const bool takes_long = shape_.hands_off || shape_.is_short;
+    const Instant end = now_ + (takes_long ? kLongCalm : kCalm);
+    const bool waits = random_.chance(0.2) && !takes_long;
     std::string promise;
     do {
         advance(std::min(kLook, end - now_));

@@ -396,6 +396,21 @@ TEST_F(HandoffTest, WhoIsAskedAnswersWhatItIs) {
     EXPECT_EQ(ask(there_, Ask::Verb::kTake), (Answer{5, Outcome::kUnfit}));
 }
 
+TEST_F(HandoffTest, WhoIsToTakeItWaitsForAllThatWasToldBeforeThat) {
+    const Acknowledgement told = here_.side.replication.told();
+    ASSERT_EQ(there_.side.replication.acknowledgement(), told);
+    const auto take = [&](const Acknowledgement& after) {
+        return there_.handoff
+            .on_ask({Ask::Verb::kTake, 5, kGroupZero, after}, two_.peer_of(there_), two_.now)
+            .outcome;
+    };
+    EXPECT_EQ(take({told.epoch, told.next + 1}), Outcome::kNotActive);
+    EXPECT_EQ(take({told.epoch + 1, 0}), Outcome::kNotActive) << "all is being told anew";
+    EXPECT_FALSE(there_.answers());
+    EXPECT_EQ(take(told), Outcome::kActive);
+    EXPECT_TRUE(there_.answers());
+}
+
 TEST_F(HandoffTest, WhoGivesNothingToAnAskerOutOfStepSaysSo) {
     two_.peers_are_heard = false;
     there_.side.replication.peer_has_key(kSharedKey + 1);

@@ -174,6 +174,7 @@ TEST_F(TrackOfPeer, WhileAGroupMovesNothingOpensWhereThePeerWouldNotLookForIt) {
     EXPECT_FALSE(send(kOpens).is_remembered) << "its steady owner may be down, and kept";
     backends_[kSteadyThere].serves_flows = 0;
     EXPECT_EQ(send(kOpens).backend, kOwner) << "where the peer would look as well";
+    EXPECT_EQ(remembered().backend(), kOwner) << "and if it sees others up, it is told";
 }
 
 TEST_F(TrackOfPeer, WhileAGroupMovesAFlowOnOldPortsStaysWhereItWas) {
