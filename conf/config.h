@@ -197,7 +197,8 @@ struct Pair {
     milliseconds dead_after{50};  ///< silence that is death
     std::uint8_t phi = 0;         ///< suspicion that is death before that; 0: none is
     Agreement agreement = Agreement::kCredible;
-    milliseconds sync_timeout{30'000};  ///< a returning instance waits so long to be in step
+    milliseconds sync_timeout{30'000};    ///< a returning instance waits so long to be in step
+    milliseconds hold_down_max{300'000};  ///< one that has lost groups gets none back for so long
 
     friend bool operator==(const Pair&, const Pair&) = default;
 };

@@ -13,6 +13,7 @@ constexpr Range<milliseconds> kHeartbeatIntervals{milliseconds{1}, milliseconds{
 constexpr Range<milliseconds> kDeadAfter{milliseconds{10}, milliseconds{10'000}};
 constexpr int kHeartbeatsMissedMin = 3;
 constexpr int kPhiMax = 100;
+constexpr Range<milliseconds> kHoldDowns{milliseconds{0}, std::chrono::hours{1}};
 constexpr Range<milliseconds> kSyncTimeouts{milliseconds{1000}, std::chrono::minutes{10}};
 
 constexpr std::array<Word<Agreement>, 4> kAgreementWords{{{"credible", Agreement::kCredible},
@@ -74,6 +75,7 @@ std::optional<Pair> read_pair(Section& root) {
     section.choice("agreement", kAgreementWords, pair.agreement);
     section.integer("phi", {0, kPhiMax}, pair.phi);
     section.duration("sync_timeout", kSyncTimeouts, pair.sync_timeout);
+    section.duration("hold_down_max", kHoldDowns, pair.hold_down_max);
     if (section.is_sound()) check_paths(section, pair);
     if (section.is_sound() && pair.dead_after < kHeartbeatsMissedMin * pair.interval) {
         section.reject("dead_after",

@@ -134,6 +134,7 @@ void MainCore::hear_peer(Instant now) {
 
 void MainCore::step_routers(Instant now) {
     pair_.step(now, [&] { follow_roles(now); });
+    if (peer_ && pair_.routers().take_loss()) note_loss(now);
 }
 
 void MainCore::follow_peer(Instant now) {
@@ -143,7 +144,18 @@ void MainCore::follow_peer(Instant now) {
     if (peer_->tables.step(coarse_now())) merged_ = 0;
 }
 
+void MainCore::note_loss(Instant now) {
+    pair::HoldDown& hold_down = peer_->hold_down;
+    hold_down.note_loss(now);
+    shared_.fixed().peer.losses.store(hold_down.losses(), std::memory_order_relaxed);
+    if (!hold_down.holds(now)) return;
+    spdlog::warn(
+        "peer: has lost groups {} times lately: for {:.0f} s it gets none back by priority",
+        hold_down.losses(), std::chrono::duration<double>(hold_down.left(now)).count());
+}
+
 void MainCore::speak(Instant now) {
+    if (peer_) own_.holds_down = peer_->hold_down.holds(now);
     if (peer_) peer_->link.speak(now, own_, pair_.workers_run(), peer_->tables);
 }
 
@@ -188,9 +200,11 @@ void MainCore::judge_preemption(Instant now) {
     const auto waited =
         std::chrono::duration_cast<std::chrono::milliseconds>(gate.waited(now)).count();
     const bool is_new = gate.judge(peer_->link.is_in_step(peer_->tables, now), now);
+    follow_hold_down();
     // Whoever gives a group back tells first what is opening, which takes it a moment.
-    pair_.allow_preemption(gate.is_open() && !handoff_->awaits_group());
-    orders_.take_back_own(gate.state() == State::kInStep, peer_->link.peer(), now);
+    pair_.allow_preemption(gate.is_open() && !is_held_down_ && !handoff_->awaits_group());
+    const bool is_due = gate.state() == State::kInStep && !is_held_down_;
+    orders_.take_back_own(is_due, peer_->link.peer(), now);
     shared_.fixed().peer.is_syncing.store(gate.state() != State::kInStep,
                                           std::memory_order_relaxed);
     if (gate.state() == State::kInStep) {
@@ -211,6 +225,15 @@ void MainCore::judge_preemption(Instant now) {
             "peer: not heard for {} ms: whoever answers for our groups is replaced without it",
             waited);
     }
+}
+
+void MainCore::follow_hold_down() {
+    const bool is_held_down = peer_->link.is_held_down();
+    if (std::exchange(is_held_down_, is_held_down) == is_held_down) return;
+    shared_.fixed().peer.is_held_down.store(is_held_down, std::memory_order_relaxed);
+    spdlog::log(is_held_down ? spdlog::level::warn : spdlog::level::info,
+                "peer: {} to it that this instance takes its groups back",
+                is_held_down ? "it is too early" : "it is no longer too early");
 }
 
 void MainCore::follow_plan(Instant now) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/pair/hold_down.h"
 #include "dataplane/pair/orders.h"
 #include "dataplane/pair/preemption.h"
 #include "dataplane/pair/step.h"
@@ -29,6 +30,7 @@ class MainCore {
         PeerLink link;
         PairedTables& tables;
         pair::PreemptionGate preemption;
+        pair::HoldDown hold_down;
     };
     struct Settings {
         tables::FlowTimeouts timeouts{};
@@ -63,6 +65,8 @@ class MainCore {
     void set_vips();
     void follow_roles(Instant now);
     void judge_preemption(Instant now);
+    void follow_hold_down();
+    void note_loss(Instant now);
     void show_peer();
     void hand_off_all();
     void report(const tables::OrderReport& report, bool is_own);
@@ -83,6 +87,7 @@ class MainCore {
     pair::Orders orders_;
     pair::Routers::Numbers group_numbers_{};
     bool is_syncing_said_ = false;
+    bool is_held_down_ = false;
     pair::Heartbeat own_;  ///< what it says of itself
     std::vector<Prefix> vips_;
     bool vips_are_set_ = true;  ///< the kernel knows them, too

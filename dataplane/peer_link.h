@@ -38,6 +38,8 @@ class PeerLink {
     /// The peer has been heard just now, has the same tables, and has told all that it has to.
     [[nodiscard]] bool is_in_step(PairedTables& tables, Instant now) const;
     [[nodiscard]] bool is_peer_alive() const { return heard_.has_value(); }
+    /// The peer says that this instance has lost its groups too often lately.
+    [[nodiscard]] bool is_held_down() const { return heard_ && heard_->holds_down; }
 
     /// For poll(); one that is not open is -1.
     [[nodiscard]] std::vector<int> descriptors() const;

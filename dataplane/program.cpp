@@ -109,7 +109,8 @@ Status serve(const conf::Config& config, const EalPlan& plan, SharedTables& shar
         if (!link) return link.error();
         paired.emplace(shared.flows(), shared.fixed());
         peer.emplace(MainCore::Peer{std::move(link.value()), *paired,
-                                    pair::PreemptionGate(config.pair->sync_timeout)});
+                                    pair::PreemptionGate(config.pair->sync_timeout),
+                                    pair::HoldDown({.most = config.pair->hold_down_max})});
     }
     MainCore main_core(shared, ports.value(),
                        {.timeouts = timeouts, .stall_limit = config.dataplane.stall_limit},

@@ -111,6 +111,8 @@ int peer(const char* /*command*/, const char* /*parameters*/, rte_tel_data* answ
     put("unsuited", state.unsuited);
     put("deaths", state.deaths);
     put("syncing", state.is_syncing ? 1 : 0);
+    put("held_down", state.is_held_down ? 1 : 0);
+    put("losses", state.losses);
     put("caught_up", state.is_caught_up ? 1 : 0);
     put("has_told_all", state.has_told_all ? 1 : 0);
     put("tellings", state.tellings);

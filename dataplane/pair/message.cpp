@@ -24,6 +24,7 @@ enum HeartbeatFlag : std::uint8_t {
     kToldAll = 4,
     kAnswers = 8,
     kWantsTelling = 16,
+    kHoldsDown = 32,
 };
 constexpr std::size_t kFieldHeaderBytes = 3;
 constexpr std::size_t kPoolBytes = 16;
@@ -50,7 +51,8 @@ void write_heartbeat(ByteWriter& writer, const Heartbeat& heartbeat) {
         writer.number(static_cast<std::uint8_t>(
             (heartbeat.is_fit ? kFit : 0) | (heartbeat.is_caught_up ? kCaughtUp : 0) |
             (heartbeat.has_told_all ? kToldAll : 0) | (heartbeat.answers ? kAnswers : 0) |
-            (heartbeat.wants_telling ? kWantsTelling : 0)));
+            (heartbeat.wants_telling ? kWantsTelling : 0) |
+            (heartbeat.holds_down ? kHoldsDown : 0)));
     });
     if (heartbeat.features) {
         write_field(writer, kFeatures, [&] {
@@ -89,6 +91,7 @@ bool read_heartbeat(ByteReader& field, Heartbeat& heartbeat) {
     heartbeat.has_told_all = (flags & kToldAll) != 0;
     heartbeat.answers = (flags & kAnswers) != 0;
     heartbeat.wants_telling = (flags & kWantsTelling) != 0;
+    heartbeat.holds_down = (flags & kHoldsDown) != 0;
     return field.is_sound();
 }
 

@@ -82,6 +82,7 @@ struct Heartbeat {
     bool answers = false;           ///< for VIPs of some group
     bool has_told_all = false;      ///< the reader has acknowledged all that there is to know
     bool wants_telling = false;     ///< it misses something of the epoch that it acknowledges
+    bool holds_down = false;        ///< the reader is to take no group back yet (hold_down.h)
     std::optional<Features> features;  ///< nullopt: of a release before there were any
     /// Some of them, in turn; none beside a batch, there is no room for both.
     std::vector<PoolDigest> pools;

@@ -262,6 +262,7 @@ void Routers::perform(Group& group, Router& router, const Actions& actions, Inst
     }
     if (actions.advert_priority) advertise(group, router, *actions.advert_priority);
     if (actions.announces) router.schedule.begin(now);
+    has_lost_ |= actions.is_loss;
     // The one it was left to does not want it, or is gone: two that both yield would be alike.
     const bool has_begun = actions.role == Role::kActive;
     if (has_begun && std::exchange(group.yields, false)) judge(group, now);

@@ -103,6 +103,8 @@ class Routers {
 
     [[nodiscard]] std::vector<Frame> take_frames() { return std::exchange(frames_, {}); }
     [[nodiscard]] std::vector<RoleChange> take_changes() { return std::exchange(changes_, {}); }
+    /// Whether the peer has lost a group since the last call: it was active, and could not go on.
+    [[nodiscard]] bool take_loss() { return std::exchange(has_lost_, false); }
     [[nodiscard]] const AdvertCounts& counts() const { return counts_; }
 
   private:
@@ -161,6 +163,7 @@ class Routers {
     AdvertCounts counts_;
     bool workers_run_ = true;
     bool may_preempt_ = true;
+    bool has_lost_ = false;
     std::optional<std::uint64_t> hands_off_;
     std::uint32_t ports_down_ = 0;  ///< a bit a port
     std::optional<Instant> awake_at_;

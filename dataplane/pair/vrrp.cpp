@@ -37,6 +37,7 @@ bool Vrrp::outranks_us(const Advert& advert) const {
 Actions Vrrp::become_active(Instant now) {
     role_ = Role::kActive;
     lower_since_.reset();
+    has_heard_ = false;
     active_interval_ = settings_.advert_interval;
     deadline_ = now + settings_.advert_interval;
     return {.role = role_, .advert_priority = priority_, .announces = true};
@@ -90,6 +91,7 @@ Actions Vrrp::on_advert(const Advert& advert, Instant now) {
                 if (priority_ != kPriorityReleased) deadline_ = now + skew();
                 return {};
             }
+            has_heard_ = true;
             // Nothing done about it: the timer goes on until we are active. Ties are not broken
             // here, or a backup would take over for nothing.
             if (is_to_be_replaced(advert, now)) return {};
@@ -103,6 +105,7 @@ Actions Vrrp::on_advert(const Advert& advert, Instant now) {
             // One that has waited on its way says what the one who asked for the claim was before.
             if (outranks_us(advert) && now >= claim_holds_until_) {
                 active_interval_ = advert.interval;
+                has_heard_ = true;
                 return become_backup(now + down_interval());
             }
             // Tells the loser at once, and those who may have believed it.
@@ -114,7 +117,12 @@ Actions Vrrp::on_advert(const Advert& advert, Instant now) {
 
 Actions Vrrp::on_deadline(Instant now) {
     if (now < deadline_) return {};
-    if (role_ == Role::kBackup) return become_active(now);
+    if (role_ == Role::kBackup) {
+        const bool is_loss = has_heard_ && !lower_since_;
+        Actions actions = become_active(now);
+        actions.is_loss = is_loss;
+        return actions;
+    }
     CHECK(role_ == Role::kActive);
     deadline_ = now + settings_.advert_interval;
     return {.advert_priority = priority_};

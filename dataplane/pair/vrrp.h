@@ -28,6 +28,7 @@ struct Actions {
     std::optional<Role> role{};                     ///< a new one: to be published
     std::optional<std::uint8_t> advert_priority{};  ///< one advertisement, with this priority
     bool announces = false;  ///< gratuitous ARP and unsolicited NA: others may have learnt wrongly
+    bool is_loss = false;    ///< of another, which was active and has not come to an end
 
     friend bool operator==(const Actions&, const Actions&) = default;
 };
@@ -79,6 +80,7 @@ class Vrrp {
     Duration active_interval_;  ///< RFC: Active_Adver_Interval, learnt from the active instance
     Instant deadline_ = Instant::max();
     Instant claim_holds_until_ = Instant::min();
+    bool has_heard_ = false;              ///< an active one, since we are a backup
     std::optional<Instant> lower_since_;  ///< a lower one is active, and has been since then
 };
 

@@ -147,6 +147,8 @@ struct alignas(kCacheLineBytes) PeerState {
     std::atomic<std::uint64_t> sent_bytes{0};    ///< of all datagrams, without IP and UDP headers
     std::atomic<std::uint64_t> stream_bytes{0};  ///< of messages sent with or for records
     std::atomic<bool> is_syncing{false};         ///< not in step: no group is taken back
+    std::atomic<bool> is_held_down{false};       ///< the peer says so: no group is taken back
+    std::atomic<std::uint32_t> losses{0};        ///< of groups, by the peer, that count yet
     std::atomic<bool> is_caught_up{false};       ///< this instance could go on for the other
     std::atomic<bool> has_told_all{false};       ///< and the other for this one
     std::atomic<std::uint64_t> tellings{0};      ///< begun: all is told anew in each
@@ -160,8 +162,8 @@ struct alignas(kCacheLineBytes) PeerState {
     /// As if nobody had ever been heard.
     void reset() {
         is_configured = is_alive = has_same_tables = false;
-        is_syncing = is_caught_up = has_told_all = false;
-        phi_milli = 0;
+        is_syncing = is_held_down = is_caught_up = has_told_all = false;
+        phi_milli = losses = 0;
         sent = heard = refused = unsuited = deaths = 0;
         records = sent_bytes = stream_bytes = tellings = overflows = 0;
         uncommitted = differences = 0;

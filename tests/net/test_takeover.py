@@ -65,6 +65,23 @@ def test_who_returns_waits_until_it_is_in_step_and_breaks_nothing(lab):
         assert not downloads.broken()
 
 
+def test_who_loses_its_group_again_gets_it_back_later(lab):
+    with running(lab) as (first, second):
+        for losses in (1, 2):
+            since = second.mark()
+            first.dataplane.kill()
+            second.wait_role("active", since)
+            since = first.mark()
+            first.start_dataplane()
+            first.wait_role("active", since)
+            assert second.peer()["losses"] == losses
+        text = first.dataplane.text()[since:]
+        in_turn = ["in step after", "it is no longer too early", "active for IPv4"]
+        assert sorted(in_turn, key=text.index) == in_turn
+        assert not first.peer()["held_down"]
+        assert "has lost groups 2 times lately: for 1 s" in second.dataplane.text()
+
+
 def test_a_group_is_handed_off_and_taken_back_without_a_packet_lost(lab):
     with running(lab, "1s") as (first, second):
         downloads = Downloads(lab, 60)

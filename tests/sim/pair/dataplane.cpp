@@ -14,7 +14,11 @@ using tables::SlotTableId;
 constexpr std::size_t kSweepBuckets = 16;  // worker.cpp
 constexpr std::size_t kSweepSeconds = 2;   // it is 30 where a flow may be silent for 900
 constexpr Duration kLeavingMax = std::chrono::seconds(3);  // main_core.cpp
-constexpr std::uint8_t kRouterId = 51;                     // of the first group
+constexpr pair::HoldDown::Settings kHoldDown{.first = milliseconds(5),
+                                             .most = milliseconds(100),
+                                             .forgotten = milliseconds(500),
+                                             .at_once = milliseconds(2)};
+constexpr std::uint8_t kRouterId = 51;  // of the first group
 constexpr std::size_t kAdvertRouterId = ethernet::kHeaderBytes + ipv4::kHeaderBytes + 1;
 constexpr std::size_t kAdvertPriority = kAdvertRouterId + 1;
 
@@ -55,7 +59,8 @@ Dataplane::Dataplane(const Shape& shape, std::size_t number, std::uint64_t life,
       rules_{.udp_idle = shape.idle_s(/*is_udp=*/true)},
       channel_(life),
       suspicion_({.interval = kHeartbeat, .bound = kDeadAfter, .phi_max = 0}),
-      gate_(shape.sync_timeout) {
+      gate_(shape.sync_timeout),
+      hold_down_(kHoldDown) {
     clock_ = coarse(now);
     peer_flows_->walk_all(
         [](tables::FlowIdentity, const tables::PeerFlows::Flow&) { return false; });
@@ -142,6 +147,7 @@ void Dataplane::step_routers(Instant now) {
     routers_->on_time(now);
     if (report(/*is_asked=*/false)) follow_roles(now);
     say(now);
+    if (routers_->take_loss()) hold_down_.note_loss(now);
 }
 
 /// WorkerWatch, and what Routers makes of it.
@@ -164,6 +170,7 @@ bool Dataplane::report(bool is_asked) {
                             .is_in_step = is_in_step(),
                             .is_overdue = gate_.state() == pair::PreemptionGate::State::kOverdue,
                             .is_asked = is_asked,
+                            .is_held_down = is_held_down_,
                             .adopted = change.role == Role::kActive ? adoptable(group) : 0,
                             .follows = follows(group)});
         any = true;

@@ -98,6 +98,7 @@ pair::Message Dataplane::heartbeat() const {
 
 /// PeerLink::speak, then PeerLink::stream.
 void Dataplane::speak(Instant now) {
+    own_.holds_down = hold_down_.holds(now);
     if (!is_fit_) return;
     if (now >= next_heartbeat_) {
         next_heartbeat_ = std::max(next_heartbeat_ + kHeartbeat, now);
@@ -130,8 +131,10 @@ void Dataplane::judge(Instant now) {
         replication_->is_caught_up() || (knows_verdicts_ && replication_->hears_peer());
     is_plan_new_ = false;
     gate_.judge(is_in_step(), now);
-    routers_->allow_preemption(gate_.is_open() && !handoff_->awaits_group());
-    orders_->take_back_own(gate_.state() == pair::PreemptionGate::State::kInStep, peer(), now);
+    is_held_down_ = heard_ && heard_->holds_down;
+    routers_->allow_preemption(gate_.is_open() && !is_held_down_ && !handoff_->awaits_group());
+    const bool is_in_step = gate_.state() == pair::PreemptionGate::State::kInStep;
+    orders_->take_back_own(is_in_step && !is_held_down_, peer(), now);
 }
 
 /// PairedTables::follow_plan.

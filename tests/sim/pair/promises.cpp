@@ -80,6 +80,9 @@ std::string Promises::on_change(std::size_t instance, const RoleChange& change, 
         return {};
     }
     ++counts_->preemptions;
+    if (change.is_held_down) {
+        return fmt::format("{} takes group {} back too early for its peer", instance, change.group);
+    }
     if (change.is_overdue || now - in_step_at_[instance] <= heard) return {};
     return fmt::format("{} takes group {} from a live peer without being in step", instance,
                        change.group);

@@ -31,13 +31,14 @@ TEST(PairSection, IsAbsentByDefaultAndNeedsOneKey) {
     EXPECT_EQ(pair.dead_after, milliseconds{50});
     EXPECT_EQ(pair.agreement, Agreement::kCredible);
     EXPECT_EQ(pair.sync_timeout, milliseconds{30'000});
+    EXPECT_EQ(pair.hold_down_max, std::chrono::minutes{5});
 }
 
 TEST(PairSection, TakesEveryKey) {
     const Pair pair = pair_of(
         "peer = [\"10.9.0.2\", \"fd00::2\"]\nlocal = [\"10.9.0.1\", \"fd00::1\"]\nport = 1\n"
         "key_file = \"/k\"\ninterval = \"100ms\"\ndead_after = \"1s\"\nagreement = \"any\"\n"
-        "sync_timeout = \"10m\"\nphi = 8\n");
+        "sync_timeout = \"10m\"\nhold_down_max = \"0s\"\nphi = 8\n");
     EXPECT_EQ(pair.peers[1], *IpAddress::parse("fd00::2"));
     EXPECT_EQ(pair.locals[0], *IpAddress::parse("10.9.0.1"));
     EXPECT_EQ(pair.port, 1);
@@ -47,6 +48,7 @@ TEST(PairSection, TakesEveryKey) {
     EXPECT_EQ(pair.phi, 8);
     EXPECT_EQ(pair.agreement, Agreement::kAny);
     EXPECT_EQ(pair.sync_timeout, std::chrono::minutes{10});
+    EXPECT_EQ(pair.hold_down_max, milliseconds{0});
 }
 
 TEST(PairSection, KnowsFourWaysToAgree) {
@@ -81,6 +83,8 @@ TEST(PairSection, SaysWhatIsWrong) {
     EXPECT_TRUE(has(pair_errors(peer + "sync_timeout = \"999ms\"\n"),
                     "pair.sync_timeout must be a duration from 1s to 10m"));
     EXPECT_TRUE(has(pair_errors(peer + "sync_timeout = \"601s\"\n"), "pair.sync_timeout"));
+    EXPECT_TRUE(has(pair_errors(peer + "hold_down_max = \"61m\"\n"),
+                    "pair.hold_down_max must be a duration from 0ms to 1h"));
     EXPECT_TRUE(has(pair_errors(peer + "pear = 1\n"), "pair.pear"));
 }
 

@@ -62,6 +62,24 @@ TEST(Vrrp, ABackupIsActiveAfterThreeSilentIntervalsAndItsSkew) {
               (Actions{.role = Role::kActive, .advert_priority = 100, .announces = true}));
 }
 
+TEST(Vrrp, ItIsALossOnlyIfOneWasHeardThatIsNotReplacedOnPurpose) {
+    const auto ends_a_silence = [](Vrrp vrrp) { return vrrp.on_deadline(vrrp.deadline()).is_loss; };
+    EXPECT_FALSE(ends_a_silence(backup(settings(100)))) << "nobody was there";
+    Vrrp vrrp = backup(settings(100));
+    static_cast<void>(vrrp.on_advert(advert(200), kStart));
+    EXPECT_TRUE(ends_a_silence(vrrp));
+    vrrp = backup(settings(200));
+    static_cast<void>(vrrp.on_advert(advert(100), kStart));
+    EXPECT_FALSE(ends_a_silence(vrrp)) << "it goes on, and is lower";
+    vrrp = backup(settings(200, /*preempt=*/false));
+    static_cast<void>(vrrp.on_advert(advert(100), kStart));
+    EXPECT_TRUE(ends_a_silence(vrrp));
+    vrrp = active(settings(100));
+    static_cast<void>(vrrp.on_advert(advert(200), kStart));
+    EXPECT_TRUE(ends_a_silence(vrrp));
+    EXPECT_FALSE(vrrp.claim(kStart).is_loss) << "it was asked to";
+}
+
 TEST(Vrrp, TheOwnerIsActiveAtOnce) {
     Vrrp vrrp(settings(kPriorityOwner));
     EXPECT_EQ(vrrp.start(kStart),
