@@ -111,6 +111,10 @@ FlowTable::Place FlowTable::make_room(std::size_t bucket, CoarseTime now) {
         std::atomic_signal_fence(std::memory_order_seq_cst);
         place.bucket->tags[i] = 0;
         count(statistics_->relocated);
+        // Whoever is telling all has been where it is now, and not yet where it was.
+        const auto at = static_cast<std::size_t>(elsewhere.bucket - buckets_.data());
+        const bool is_missed = is_telling_ && at < told_ && bucket >= told_;
+        if (is_missed && !is_void(elsewhere, now)) tell(elsewhere, FlowChange::Kind::kIs);
         return place;
     }
     return {};

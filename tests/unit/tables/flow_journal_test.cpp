@@ -2,6 +2,8 @@
 #include "dataplane/tables/flow_journal.h"
 
 #include <algorithm>
+#include <random>
+#include <set>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -54,6 +56,34 @@ class Journal : public testing::Test {
     CoarseTime now_ = kJournalDay;
 };
 using Changes = std::vector<FlowChange>;
+
+TEST_F(Journal, EachFlowIsToldThoughItMovesMeanwhile) {
+    std::uint64_t relocated = 0;
+    for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+        TableForTest table(kBuckets);
+        FlowJournal journal;
+        table->keep_journal(identities_, journal);
+        std::mt19937_64 random(seed);
+        std::set<FlowIdentity> left;
+        const auto remember_one = [&] {
+            const FlowIdentity identity = flow_identity(random(), kDomainTold);
+            if (table->insert(random(), 1, FlowState::kEstablished, now_, identity)) {
+                left.insert(identity);
+            }
+        };
+        while (left.size() < table.places() * 3 / 4) remember_one();
+        journal.ask(seed);
+        for (std::size_t told = 0; told < kBuckets; ++told) {
+            table->answer_journal(now_, 1);
+            remember_one();
+        }
+        journal.drain(FlowJournal::kCapacity,
+                      [&](const FlowChange& change) { left.erase(change.identity); });
+        ASSERT_TRUE(left.empty()) << "seed " << seed;
+        relocated += table.statistics().relocated;
+    }
+    EXPECT_GT(relocated, 100U);
+}
 
 TEST_F(Journal, NobodyIsToldWhoHasNotAsked) {
     remember(FlowState::kEstablished);
