@@ -165,14 +165,15 @@ bool Dataplane::report(bool is_asked) {
     bool any = false;
     for (const pair::Routers::RoleChange& change : routers_->take_changes()) {
         const std::size_t group = static_cast<std::size_t>(change.group.back() - '0');
-        changes_.push_back({.group = group,
-                            .role = change.role,
-                            .is_in_step = is_in_step(),
-                            .is_overdue = gate_.state() == pair::PreemptionGate::State::kOverdue,
-                            .is_asked = is_asked,
-                            .is_held_down = is_held_down_,
-                            .adopted = change.role == Role::kActive ? adoptable(group) : 0,
-                            .follows = follows(group)});
+        changes_.push_back(
+            {.group = group,
+             .role = change.role,
+             .is_in_step = is_in_step(),
+             .is_overdue = gate_.state() == pair::PreemptionGate::State::kOverdue,
+             .is_asked = is_asked,
+             .held_down = held_down_since_ ? stepped_at_ - *held_down_since_ : Duration{},
+             .adopted = change.role == Role::kActive ? adoptable(group) : 0,
+             .follows = follows(group)});
         any = true;
     }
     return any;

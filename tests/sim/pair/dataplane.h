@@ -46,7 +46,7 @@ struct RoleChange {
     bool is_in_step = false;
     bool is_overdue = false;                ///< sync_timeout has passed without that
     bool is_asked = false;                  ///< the peer wants it so, and has told all
-    bool is_held_down = false;              ///< the peer does not want it yet
+    Duration held_down{};                   ///< for so long the peer has not wanted it yet
     std::size_t adopted = 0;                ///< slots and flows that it goes on with for the peer
     std::array<bool, kPoolsMax> follows{};  ///< whose slots it goes on with
 };
@@ -269,7 +269,7 @@ class Dataplane {
     bool is_plan_new_ = false;  ///< there was no step since it came
     bool has_same_tables_ = false;
     bool knows_verdicts_ = false;
-    bool is_held_down_ = false;
+    std::optional<Instant> held_down_since_;
     pair::PreemptionGate gate_;
     pair::HoldDown hold_down_;
 };

@@ -131,10 +131,11 @@ void Dataplane::judge(Instant now) {
         replication_->is_caught_up() || (knows_verdicts_ && replication_->hears_peer());
     is_plan_new_ = false;
     gate_.judge(is_in_step(), now);
-    is_held_down_ = heard_ && heard_->holds_down;
-    routers_->allow_preemption(gate_.is_open() && !is_held_down_ && !handoff_->awaits_group());
+    if (!heard_ || !heard_->holds_down) held_down_since_.reset();
+    if (heard_ && heard_->holds_down && !held_down_since_) held_down_since_ = now;
+    routers_->allow_preemption(gate_.is_open() && !held_down_since_ && !handoff_->awaits_group());
     const bool is_in_step = gate_.state() == pair::PreemptionGate::State::kInStep;
-    orders_->take_back_own(is_in_step && !is_held_down_, peer(), now);
+    orders_->take_back_own(is_in_step && !held_down_since_, peer(), now);
 }
 
 /// PairedTables::follow_plan.

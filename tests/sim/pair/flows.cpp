@@ -137,13 +137,14 @@ void Judge::forget(std::size_t instance, std::size_t group, Excuse why) {
     }
 }
 
-/// Whoever hands a group over has told all that it knows before, but for what happens meanwhile,
-/// over whatever network.
+/// Whoever hands a group over has told of all flows that it forwards, but for what happens
+/// meanwhile, over whatever network.
 void Judge::handed_over(std::size_t to, const RoleChange& change, Instant now) {
     const Duration meanwhile = 4 * shape_->tick;
     for (Flow& flow : *flows_) {
         if (flow.seen.group != change.group || !change.follows[flow.seen.pool]) continue;
-        if (flow.unknown[other(to)] != Excuse::kNone) continue;
+        const bool is_its_own = flow.last_at == flow.last_at_instance[other(to)];
+        if (!is_its_own || excuse_of(flow, other(to), true, true, now) != Excuse::kNone) continue;
         if (now - flow.changed_at <= meanwhile) continue;
         if (flow.unknown[to] == Excuse::kUntold) flow.unknown[to] = Excuse::kNone;
     }
@@ -215,7 +216,10 @@ void Judge::committed(std::size_t from, std::size_t group, const Machines& machi
         if (!is_known) flow.unknown[to] = Excuse::kRemoved;
         const bool is_outdated =
             flow.state == Flow::State::kEstablished && machines[from]->has_outdated(flow.seen);
-        if (is_outdated) flow.unknown[to] = Excuse::kIdle;
+        // While both were active: to the one that tells of it, it has been silent since before.
+        const bool was_elsewhere = flow.last_at_instance[to] > groups_[group].taken_at[from] &&
+                                   flow.last_at_instance[to] > flow.last_at_instance[from];
+        if (is_outdated || was_elsewhere) flow.unknown[to] = Excuse::kIdle;
     }
 }
 

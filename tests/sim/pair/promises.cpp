@@ -80,7 +80,7 @@ std::string Promises::on_change(std::size_t instance, const RoleChange& change, 
         return {};
     }
     ++counts_->preemptions;
-    if (change.is_held_down) {
+    if (change.held_down > heard) {
         return fmt::format("{} takes group {} back too early for its peer", instance, change.group);
     }
     if (change.is_overdue || now - in_step_at_[instance] <= heard) return {};

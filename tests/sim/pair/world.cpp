@@ -350,7 +350,10 @@ Promises::Seen World::seen() const {
 }
 
 void World::note_changes(std::size_t i) {
-    for (const RoleChange& change : machines_[i].dataplane->take_changes()) {
+    for (RoleChange& change : machines_[i].dataplane->take_changes()) {
+        // Who has lost it meanwhile hands nothing over.
+        const std::optional<Dataplane>& other = machines_[1 - i].dataplane;
+        change.is_asked = change.is_asked && other && other->is_active(change.group);
         trace("{} is {} for group {}{}", i, kRoles[static_cast<std::size_t>(change.role)],
               change.group, change.adopted != 0 ? ", and goes on with what it was told" : "");
         broken(promises_->on_change(i, change, seen(), now_));
