@@ -133,6 +133,9 @@ void MainCore::hear_peer(Instant now) {
 }
 
 void MainCore::step_routers(Instant now) {
+    if (peer_ && pair_.routers().hear_claims(peer_->link.take_claims(), now)) {
+        spdlog::warn("pair: groups that the peer has taken over since are left to it");
+    }
     pair_.step(now, [&] { follow_roles(now); });
     if (peer_ && pair_.routers().take_loss()) note_loss(now);
 }
@@ -155,8 +158,10 @@ void MainCore::note_loss(Instant now) {
 }
 
 void MainCore::speak(Instant now) {
-    if (peer_) own_.holds_down = peer_->hold_down.holds(now);
-    if (peer_) peer_->link.speak(now, own_, pair_.workers_run(), peer_->tables);
+    if (!peer_) return;
+    own_.holds_down = peer_->hold_down.holds(now);
+    own_.claims = pair_.routers().claims();
+    peer_->link.speak(now, own_, pair_.workers_run(), peer_->tables);
 }
 
 void MainCore::judge(Instant now) {

@@ -224,6 +224,7 @@ void PeerLink::take(const pair::Heartbeat& heartbeat, Instant at, const Path& pa
     suit(heartbeat, std::exchange(is_new_life_, false), path, tables);
     if (is_followed_) tables.replication().peer_has_key(heartbeat.hash_key_id);
     heard_ = heartbeat;
+    claims_.insert(claims_.end(), heartbeat.claims.begin(), heartbeat.claims.end());
     heard_at_ = std::max(heard_at_, at);
     state_->is_alive.store(true, std::memory_order_relaxed);
 }
@@ -347,6 +348,7 @@ pair::Message PeerLink::heartbeat(const pair::Heartbeat& own, PairedTables& tabl
     message.heartbeat->answers = tables.answers();
     message.heartbeat->wants_telling = replication.wants_telling();
     message.heartbeat->pools.clear();
+    message.heartbeat->claims.clear();
     message.acknowledgement = replication.acknowledgement();
     if (heard_ && heard_->hash_key_id != own.hash_key_id) message.hash_key = tables.key();
     return message;
@@ -364,6 +366,9 @@ void PeerLink::send_heartbeat(Instant now, const pair::Heartbeat& own, PairedTab
     pair::Message message = heartbeat(own, tables);
     for (std::size_t i = 0; i < std::min(own.pools.size(), pair::kPoolDigestsMax); ++i) {
         message.heartbeat->pools.push_back(own.pools[next_pool_++ % own.pools.size()]);
+    }
+    for (std::size_t i = 0; i < std::min(own.claims.size(), pair::kGroupClaimsMax); ++i) {
+        message.heartbeat->claims.push_back(own.claims[next_claim_++ % own.claims.size()]);
     }
     const std::vector<std::uint8_t> payload = encode(message);
     // Sealed anew for each path: the same datagram twice would be a replayed one.

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "conf/config.h"
@@ -39,6 +40,8 @@ class PeerLink {
     [[nodiscard]] bool is_in_step(PairedTables& tables, Instant now) const;
     [[nodiscard]] bool is_peer_alive() const { return heard_.has_value(); }
     /// The peer says that this instance has lost its groups too often lately.
+    /// What it has said of groups since the last call.
+    std::vector<pair::GroupClaim> take_claims() { return std::exchange(claims_, {}); }
     [[nodiscard]] bool is_held_down() const { return heard_ && heard_->holds_down; }
 
     /// For poll(); one that is not open is -1.
@@ -87,17 +90,19 @@ class PeerLink {
     Instant answered_at_{};
     Instant key_looked_at_{};
     timespec key_changed_at_{};
-    std::size_t next_pool_ = 0;  ///< whose digest is said next
-    std::size_t best_path_ = 0;  ///< that the peer was heard on last
-    bool is_new_life_ = false;   ///< of the peer: nothing has been taken from it
-    pair::Common common_{};      ///< what it and this instance can do
-    std::string trouble_;        ///< why that is nothing; said already
-    bool is_followed_ = false;   ///< what it tells is taken, and it is told
+    std::size_t next_pool_ = 0;   ///< whose digest is said next
+    std::size_t next_claim_ = 0;  ///< of which group is said next
+    std::size_t best_path_ = 0;   ///< that the peer was heard on last
+    bool is_new_life_ = false;    ///< of the peer: nothing has been taken from it
+    pair::Common common_{};       ///< what it and this instance can do
+    std::string trouble_;         ///< why that is nothing; said already
+    bool is_followed_ = false;    ///< what it tells is taken, and it is told
     bool owes_acknowledgement_ = false;
-    std::vector<pair::Ask> asked_;        ///< by the peer
-    std::vector<pair::Answer> answered_;  ///< likewise
-    std::optional<pair::Ask> ask_;        ///< to be sent
-    std::optional<pair::Answer> answer_;  ///< likewise
+    std::vector<pair::GroupClaim> claims_;  ///< of the peer's, not taken yet
+    std::vector<pair::Ask> asked_;          ///< by the peer
+    std::vector<pair::Answer> answered_;    ///< likewise
+    std::optional<pair::Ask> ask_;          ///< to be sent
+    std::optional<pair::Answer> answer_;    ///< likewise
     std::optional<Instant> differs_since_;
     bool difference_is_said_ = false;
 };

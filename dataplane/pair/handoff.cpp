@@ -30,6 +30,7 @@ std::optional<std::string> Handoff::begin(Kind kind, std::uint64_t group, const 
         return "the group is here already";
     }
     if (kind != Kind::kBack && !standing.is_active) return "the group is not active here";
+    if (kind != Kind::kBack && standing.peer_claims) return "the peer is active for the group, too";
     if (!peer.is_alive) return "the peer is not heard";
     kind_ = kind;
     group_ = group;
@@ -105,6 +106,7 @@ std::optional<Handoff::Result> Handoff::step(const Peer& peer, Instant now) {
         case Stage::kTelling:
             if (!peer.is_alive) return fail("the peer is not heard any more", now);
             if (!standing.is_active) return fail("the group is not active here any more", now);
+            if (standing.peer_claims) return fail("the peer is active for the group, too", now);
             if (passed > kTellingMax) {
                 return fail("the peer is not in step: it could not go on with all flows", now);
             }

@@ -17,6 +17,7 @@ enum Tag : std::uint8_t {
     kAsk = 6,
     kAnswer = 7,
     kFeatures = 8,
+    kClaims = 9,
 };
 enum HeartbeatFlag : std::uint8_t {
     kFit = 1,
@@ -28,6 +29,7 @@ enum HeartbeatFlag : std::uint8_t {
 };
 constexpr std::size_t kFieldHeaderBytes = 3;
 constexpr std::size_t kPoolBytes = 16;
+constexpr std::size_t kClaimBytes = 13;
 
 /// Whatever `write` writes is one field.
 template <class Write>
@@ -42,6 +44,7 @@ void write_field(ByteWriter& writer, Tag tag, Write&& write) {
 
 void write_heartbeat(ByteWriter& writer, const Heartbeat& heartbeat) {
     CHECK(heartbeat.pools.size() <= kPoolDigestsMax);
+    CHECK(heartbeat.claims.size() <= kGroupClaimsMax);
     write_field(writer, kHeartbeat, [&] {
         writer.number(heartbeat.plan_generation);
         writer.number(heartbeat.config_revision);
@@ -58,6 +61,15 @@ void write_heartbeat(ByteWriter& writer, const Heartbeat& heartbeat) {
         write_field(writer, kFeatures, [&] {
             writer.number(heartbeat.features->has);
             writer.number(heartbeat.features->needs);
+        });
+    }
+    if (!heartbeat.claims.empty()) {
+        write_field(writer, kClaims, [&] {
+            for (const GroupClaim& claim : heartbeat.claims) {
+                writer.number(claim.group);
+                writer.number(claim.term);
+                writer.number(static_cast<std::uint8_t>(claim.is_active));
+            }
         });
     }
     if (heartbeat.pools.empty()) return;
@@ -105,6 +117,17 @@ bool read_pools(ByteReader& field, Heartbeat& heartbeat) {
     return field.is_sound() && heartbeat.pools.size() <= kPoolDigestsMax;
 }
 
+bool read_claims(ByteReader& field, Heartbeat& heartbeat) {
+    while (!field.at_end()) {
+        GroupClaim claim;
+        claim.group = field.number<std::uint64_t>();
+        claim.term = field.number<std::uint32_t>();
+        claim.is_active = field.number<std::uint8_t>() != 0;
+        heartbeat.claims.push_back(claim);
+    }
+    return field.is_sound() && heartbeat.claims.size() <= kGroupClaimsMax;
+}
+
 bool read_batch(ByteReader& field, Message& message) {
     Batch batch;
     batch.epoch = field.number<std::uint32_t>();
@@ -124,6 +147,8 @@ bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
             return read_heartbeat(field, *message.heartbeat);
         case kPools:
             return read_pools(field, *message.heartbeat);
+        case kClaims:
+            return read_claims(field, *message.heartbeat);
         case kAcknowledgement: {
             Acknowledgement read;
             read.epoch = field.number<std::uint32_t>();
@@ -176,7 +201,8 @@ bool read_field(std::uint8_t tag, ByteReader& field, Message& message) {
 std::vector<std::uint8_t> encode(const Message& message) {
     ByteWriter writer;
     if (message.heartbeat) {
-        CHECK(message.heartbeat->pools.empty() || !message.batch);
+        const bool is_short = message.heartbeat->pools.empty() && message.heartbeat->claims.empty();
+        CHECK(is_short || !message.batch);
         write_heartbeat(writer, *message.heartbeat);
     }
     if (message.acknowledgement) {
@@ -228,8 +254,10 @@ std::optional<Message> decode(std::span<const std::uint8_t> bytes) {
     return message;
 }
 
-constexpr std::size_t kOtherBytes = 123;  ///< of all fields but for pools and records
-static_assert(kPoolDigestsMax * kPoolBytes + 8 * kFieldHeaderBytes + kOtherBytes <= kPayloadMax);
+constexpr std::size_t kOtherBytes = 123;  ///< of all fields but for pools, claims and records
+static_assert(kPoolDigestsMax * kPoolBytes + kGroupClaimsMax * kClaimBytes + 9 * kFieldHeaderBytes +
+                  kOtherBytes <=
+              kPayloadMax);
 static_assert(kBatchRoom + 8 * kFieldHeaderBytes + kOtherBytes <= kPayloadMax);
 
 }  // namespace tandem::pair

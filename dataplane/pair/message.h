@@ -27,6 +27,16 @@ struct PoolDigest {
 };
 inline constexpr std::size_t kPoolDigestsMax = 64;  ///< of a message
 
+/// What an instance says of a group of VIPs.
+struct GroupClaim {
+    std::uint64_t group = 0;  ///< tables::name_id
+    std::uint32_t term = 0;   ///< grows with each takeover: of two that claim, the later one has it
+    bool is_active = false;
+
+    friend bool operator==(const GroupClaim&, const GroupClaim&) = default;
+};
+inline constexpr std::size_t kGroupClaimsMax = 12;  ///< of a message
+
 struct Acknowledgement {
     std::uint32_t epoch = 0;
     std::uint64_t next = 0;  ///< everything before it has come
@@ -86,6 +96,7 @@ struct Heartbeat {
     std::optional<Features> features;  ///< nullopt: of a release before there were any
     /// Some of them, in turn; none beside a batch, there is no room for both.
     std::vector<PoolDigest> pools;
+    std::vector<GroupClaim> claims{};  ///< likewise
 
     friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };

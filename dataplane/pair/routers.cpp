@@ -208,7 +208,8 @@ bool Routers::may_preempt(const Group& group) const {
 
 void Routers::judge(Group& group, Instant now) {
     std::uint8_t priority = is_fit(group) ? group.record.priority : kPriorityReleased;
-    const bool gives_way = group.yields || group.record.gateway == tables::GatewayState::kSilent;
+    const bool gives_way =
+        group.yields || group.is_outdated || group.record.gateway == tables::GatewayState::kSilent;
     if (priority != kPriorityReleased && gives_way) priority = kPriorityYielding;
     for (Router& router : group.routers) {
         if (!router.vrrp) continue;
@@ -263,9 +264,51 @@ void Routers::perform(Group& group, Router& router, const Actions& actions, Inst
     if (actions.advert_priority) advertise(group, router, *actions.advert_priority);
     if (actions.announces) router.schedule.begin(now);
     has_lost_ |= actions.is_loss;
+    if (actions.role) follow_role(group, *actions.role == Role::kActive, now);
+}
+
+bool Routers::is_active(const Group& group) {
+    return std::ranges::any_of(group.routers, [](const Router& router) {
+        return router.vrrp && router.vrrp->role() == Role::kActive;
+    });
+}
+
+/// One of its routers has begun or ceased to be active.
+void Routers::follow_role(Group& group, bool is_active, Instant now) {
+    if (!is_active) {
+        if (!Routers::is_active(group) && std::exchange(group.is_outdated, false))
+            judge(group, now);
+        return;
+    }
+    if (group.term <= group.peers_term) group.term = group.peers_term + 1;
     // The one it was left to does not want it, or is gone: two that both yield would be alike.
-    const bool has_begun = actions.role == Role::kActive;
-    if (has_begun && std::exchange(group.yields, false)) judge(group, now);
+    if (std::exchange(group.yields, false)) judge(group, now);
+}
+
+bool Routers::hear_claims(std::span<const GroupClaim> claims, Instant now) {
+    bool any = false;
+    for (const GroupClaim& claim : claims) {
+        Group* known = find(claim.group);
+        if (known == nullptr) continue;
+        known->peers_term = std::max(known->peers_term, claim.term);
+        known->peer_claims = claim.is_active;
+        const bool is_later = claim.is_active && claim.term > known->term && is_active(*known);
+        if (!is_later || std::exchange(known->is_outdated, true)) continue;
+        judge(*known, now);
+        any = true;
+    }
+    return any;
+}
+
+std::vector<GroupClaim> Routers::claims() const {
+    std::vector<GroupClaim> claims;
+    for (const Group& group : groups_) {
+        const bool is_active = Routers::is_active(group);
+        claims.push_back({.group = tables::name_id(group.record.name),
+                          .term = is_active ? group.term : std::max(group.term, group.peers_term),
+                          .is_active = is_active});
+    }
+    return claims;
 }
 
 Mac Routers::mac_of(const Group& group, const Router& router) const {
@@ -402,6 +445,7 @@ Routers::Standing Routers::standing(std::uint64_t group) const {
     for (const Group& each : groups_) {
         if (tables::name_id(each.record.name) != group) continue;
         standing.is_fit = is_fit(each);
+        standing.peer_claims = each.peer_claims;
         for (const Router& router : each.routers) {
             if (!router.vrrp) continue;
             const bool is_active = router.vrrp->role() == Role::kActive;

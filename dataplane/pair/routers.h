@@ -16,6 +16,7 @@
 #include "dataplane/base/time.h"
 #include "dataplane/pair/advert.h"
 #include "dataplane/pair/announce.h"
+#include "dataplane/pair/message.h"
 #include "dataplane/pair/vrrp.h"
 #include "dataplane/tables/live.h"
 #include "dataplane/tables/plan.h"
@@ -70,6 +71,10 @@ class Routers {
     /// `perhaps`, the same may turn out. True if that is new of any.
     bool set_empty(std::span<const std::uint64_t> groups, std::span<const std::uint64_t> perhaps,
                    Instant now);
+    /// What the peer says of its groups: one that both claim is the later one's, whatever the
+    /// priorities, for that one has the flows. True: some are left to it from now on.
+    bool hear_claims(std::span<const GroupClaim> claims, Instant now);
+    [[nodiscard]] std::vector<GroupClaim> claims() const;
     [[nodiscard]] bool workers_run() const { return workers_run_; }
     /// Whether lower active ones may be replaced: not while this instance could not go on for them.
     void allow_preemption(bool is_allowed);
@@ -77,10 +82,11 @@ class Routers {
     /// A planned handoff, by the group's tables::name_id. Nothing happens to groups that are not
     /// there.
     struct Standing {
-        bool is_there = false;   ///< it has a virtual router
-        bool is_active = false;  ///< all of them are
-        bool is_backup = false;  ///< none of them is
-        bool is_fit = false;     ///< it may claim
+        bool is_there = false;     ///< it has a virtual router
+        bool is_active = false;    ///< all of them are
+        bool is_backup = false;    ///< none of them is
+        bool is_fit = false;       ///< it may claim
+        bool peer_claims = false;  ///< as it has said last
     };
     [[nodiscard]] Standing standing(std::uint64_t group) const;
     [[nodiscard]] std::vector<std::uint64_t> groups() const;
@@ -126,6 +132,10 @@ class Routers {
         bool is_empty = false;
         bool is_perhaps_empty = false;
         bool yields = false;
+        std::uint32_t term = 0;  ///< of this instance's last takeover
+        std::uint32_t peers_term = 0;
+        bool peer_claims = false;
+        bool is_outdated = false;  ///< the peer has taken it over since
     };
 
     void give_up_others(std::span<const tables::PlanGroup> records, Instant now);
@@ -144,6 +154,8 @@ class Routers {
     [[nodiscard]] bool is_fit(const Group& group) const;
     [[nodiscard]] bool may_preempt(const Group& group) const;
     Group* find(std::uint64_t group);
+    [[nodiscard]] static bool is_active(const Group& group);
+    void follow_role(Group& group, bool is_active, Instant now);
     std::uint8_t free_number() const;
 
     template <class Visit>

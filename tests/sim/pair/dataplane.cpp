@@ -139,6 +139,7 @@ void Dataplane::step(Instant now) {
 
 /// PairLink::step.
 void Dataplane::step_routers(Instant now) {
+    routers_->hear_claims(std::exchange(claims_, {}), now);
     routers_->wake(now);
     for (const std::vector<std::uint8_t>& frame : std::exchange(frames_, {})) {
         routers_->on_frame(0, frame, now);

@@ -115,6 +115,10 @@ class Dataplane {
     [[nodiscard]] bool is_active(std::size_t group) const {
         return !roles_.is_silent(numbers_[group], /*is_v4=*/true);
     }
+    /// Of its takeover, while it is active.
+    [[nodiscard]] std::uint32_t term(std::size_t group) const {
+        return routers_->claims()[group].term;
+    }
     /// When it said so last.
     [[nodiscard]] Instant claimed_at(std::size_t group) const { return claimed_at_[group]; }
     /// By its own memory, not by what the peer tells.
@@ -256,6 +260,7 @@ class Dataplane {
     std::vector<Datagram> sent_;
     std::optional<pair::Heartbeat> heard_;
     Instant heard_at_{};
+    std::vector<pair::GroupClaim> claims_;
     std::vector<pair::Ask> asked_;
     std::vector<pair::Answer> answered_;
     std::optional<pair::Ask> ask_;

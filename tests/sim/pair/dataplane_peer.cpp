@@ -68,6 +68,7 @@ void Dataplane::take(const pair::Message& message, bool is_new, Instant at, Inst
         if (!heard_ || is_new) replication_->peer_appears(is_new, coarse(now));
         replication_->peer_has_key(message.heartbeat->hash_key_id);
         heard_ = message.heartbeat;
+        claims_.insert(claims_.end(), heard_->claims.begin(), heard_->claims.end());
         heard_at_ = std::max(heard_at_, at);
     }
     const bool has_waited = now - at > kHeartbeat;
@@ -99,6 +100,7 @@ pair::Message Dataplane::heartbeat() const {
 /// PeerLink::speak, then PeerLink::stream.
 void Dataplane::speak(Instant now) {
     own_.holds_down = hold_down_.holds(now);
+    own_.claims = routers_->claims();
     if (!is_fit_) return;
     if (now >= next_heartbeat_) {
         next_heartbeat_ = std::max(next_heartbeat_ + kHeartbeat, now);
@@ -111,6 +113,7 @@ void Dataplane::speak(Instant now) {
         owes_answer_ = false;
         pair::Message message;
         if (ask_ || answer_) message = heartbeat();
+        if (message.heartbeat) message.heartbeat->claims.clear();
         message.ask = std::exchange(ask_, std::nullopt);
         message.answer = std::exchange(answer_, std::nullopt);
         message.acknowledgement = replication_->acknowledgement();

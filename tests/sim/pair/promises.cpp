@@ -26,7 +26,8 @@ Promises::Promises(const Shape& shape, Counts& counts, Instant begin)
         group = {.nobody_since = begin,
                  .could_since = {begin, begin},
                  .alone_since = {begin, begin},
-                 .both_since = begin};
+                 .both_since = begin,
+                 .both_known_since = begin};
     }
 }
 
@@ -44,6 +45,10 @@ std::string Promises::watch(const Seen& seen, Instant now) {
                                                  claims(seen.dataplanes[1], group)};
         if (claim[0] || claim[1]) state.nobody_since = now;
         if (!claim[0] || !claim[1] || !seen.lan_is_whole) state.both_since = now;
+        const bool each_hears = claim[0] && claim[1] && seen.channel_is_whole &&
+                                seen.dataplanes[0]->is_peer_alive() &&
+                                seen.dataplanes[1]->is_peer_alive();
+        if (!each_hears) state.both_known_since = now;
         if (now - state.both_since > both_max()) {
             return fmt::format("both claim group {} on a whole network", group);
         }
@@ -51,6 +56,7 @@ std::string Promises::watch(const Seen& seen, Instant now) {
             const Dataplane* dataplane = seen.dataplanes[i];
             const bool could = dataplane != nullptr && dataplane->workers_run() &&
                                dataplane->is_fit() && !seen.is_stopping[i];
+            if (claim[i]) state.terms[i] = dataplane->term(group);
             if (!could) state.could_since[i] = now;
             const bool says_so =
                 claim[i] && now - dataplane->claimed_at(group) <= 2 * shape_->advert_interval;
@@ -63,9 +69,23 @@ std::string Promises::watch(const Seen& seen, Instant now) {
     return {};
 }
 
+/// Of two that claim, and know it, the earlier one gives way.
+std::string Promises::on_loss(std::size_t instance, const RoleChange& change, const Seen& seen,
+                              Instant now) const {
+    const Dataplane* self = seen.dataplanes[instance];
+    const Dataplane* peer = seen.dataplanes[1 - instance];
+    const Duration known = kHeartbeat + kWireDelayMax + 3 * shape_->tick;
+    if (self == nullptr || peer == nullptr || !peer->is_active(change.group)) return {};
+    if (now - groups_[change.group].both_known_since <= known || !self->is_fit()) return {};
+    const std::array<std::uint32_t, kInstances>& terms = groups_[change.group].terms;
+    if (terms[instance] <= terms[1 - instance]) return {};
+    return fmt::format("{} has taken group {} over later, and gives way", instance, change.group);
+}
+
 /// Who is active, fit and heard loses a group only to one that could go on with it.
 std::string Promises::on_change(std::size_t instance, const RoleChange& change, const Seen& seen,
                                 Instant now) {
+    if (change.role == Role::kBackup) return on_loss(instance, change, seen, now);
     if (change.role != Role::kActive) return {};
     if (change.adopted != 0) ++counts_->adoptions;
     const std::size_t other = 1 - instance;

@@ -20,6 +20,7 @@ class Promises {
         std::array<const Dataplane*, kInstances> dataplanes{};  ///< nullptr: it does not run
         std::array<bool, kInstances> is_stopping{};
         bool lan_is_whole = true;
+        bool channel_is_whole = true;
         bool is_well = false;  ///< nothing has been disturbed since heal()
     };
 
@@ -29,6 +30,8 @@ class Promises {
     std::string watch(const Seen& seen, Instant now);
     std::string on_change(std::size_t instance, const RoleChange& change, const Seen& seen,
                           Instant now);
+    [[nodiscard]] std::string on_loss(std::size_t instance, const RoleChange& change,
+                                      const Seen& seen, Instant now) const;
     std::string on_speech(std::size_t instance, const Dataplane& dataplane, Instant now);
     std::string at_the_end(const Seen& seen, Instant now);
     /// The other one is told all: whether it knows.
@@ -63,6 +66,8 @@ class Promises {
         std::array<Instant, kInstances> could_since{};
         std::array<Instant, kInstances> alone_since{};  ///< it claims, on a whole network
         Instant both_since{};
+        std::array<std::uint32_t, kInstances> terms{};
+        Instant both_known_since{};  ///< both claim, and each can hear so from the other
     };
 
     const Shape* shape_;

@@ -341,7 +341,7 @@ Judge::Machines World::dataplanes() const {
 }
 
 Promises::Seen World::seen() const {
-    Promises::Seen seen{.lan_is_whole = lan_.is_whole()};
+    Promises::Seen seen{.lan_is_whole = lan_.is_whole(), .channel_is_whole = channel_.is_whole()};
     for (std::size_t i = 0; i < kInstances; ++i) {
         if (runs(i)) seen.dataplanes[i] = &*machines_[i].dataplane;
         seen.is_stopping[i] = machines_[i].is_stopping;

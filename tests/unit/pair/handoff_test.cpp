@@ -152,6 +152,21 @@ TEST_F(HandoffTest, SaysAtOnceWhatCannotBe) {
     EXPECT_TRUE(begin(here_, Handoff::Kind::kAway)) << "one at a time";
 }
 
+TEST_F(HandoffTest, WhatThePeerClaimsTooIsNotHandedOff) {
+    const auto hear = [&](bool is_active) {
+        here_.routers.hear_claims(std::vector{GroupClaim{kGroupZero, 0, is_active}}, two_.now);
+    };
+    for (const Handoff::Kind kind :
+         {Handoff::Kind::kAway, Handoff::Kind::kDrill, Handoff::Kind::kHardDrill}) {
+        hear(true);
+        EXPECT_TRUE(two_.begin(here_, kind));
+        hear(false);
+        ASSERT_EQ(two_.begin(here_, kind), std::nullopt);
+        hear(true);
+        expect_failure("the peer is active for the group, too");
+    }
+}
+
 TEST_F(HandoffTest, ThatItIsHereAlreadyMeansThatItStays) {
     ASSERT_EQ(two_.begin(here_, Handoff::Kind::kAway), std::nullopt);
     ASSERT_TRUE(done(here_));

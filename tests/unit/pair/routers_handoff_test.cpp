@@ -90,6 +90,50 @@ TEST_F(RoutersOfTwo, WhoHasTakenOverYieldsNoLongerOrTwoWouldBeAlike) {
     }
 }
 
+TEST_F(RoutersOfTwo, OfTwoThatClaimTheLaterOneHasItWhateverThePriorities) {
+    const auto term = [](const GroupSide& at) { return at.routers.claims()[0].term; };
+    const auto hear = [&](GroupSide& at, const GroupSide& from) {
+        return at.routers.hear_claims(from.routers.claims(), two_.now);
+    };
+    EXPECT_FALSE(hear(there_, here_)) << "nothing that was not known";
+    two_.frames_arrive = false;
+    two_.run(milliseconds(100));
+    ASSERT_TRUE(here_.answers() && there_.answers());
+    EXPECT_GT(term(there_), term(here_));
+    EXPECT_FALSE(hear(there_, here_)) << "it is the later one";
+    EXPECT_TRUE(hear(here_, there_));
+    EXPECT_FALSE(hear(here_, there_)) << "known already";
+    EXPECT_TRUE(here_.answers()) << "until it is heard where the group's clients are";
+    here_.routers.allow_preemption(false);
+    two_.frames_arrive = true;
+    two_.run(seconds(1));
+    EXPECT_TRUE(there_.answers());
+    EXPECT_FALSE(here_.answers());
+    here_.routers.allow_preemption(true);
+    two_.run(seconds(1));
+    EXPECT_TRUE(here_.answers()) << "its priority is its own again";
+    EXPECT_GT(term(here_), term(there_) - 1);
+}
+
+TEST_F(RoutersOfTwo, ATermGrowsOnlyWhenTheOtherOneHasHadTheGroup) {
+    const std::uint32_t before = here_.routers.claims()[0].term;
+    here_.routers.set_workers_run(false, two_.now);
+    here_.routers.set_workers_run(true, two_.now);
+    two_.frames_arrive = false;
+    two_.run(milliseconds(100));
+    ASSERT_TRUE(here_.answers());
+    EXPECT_EQ(here_.routers.claims()[0].term, before);
+    const std::vector<GroupClaim> later{{kMovedGroup, before + 7, false}};
+    EXPECT_FALSE(here_.routers.hear_claims(later, two_.now)) << "it claims nothing";
+    EXPECT_TRUE(here_.routers.claims()[0].is_active);
+    EXPECT_EQ(here_.routers.claims()[0].term, before);
+    here_.routers.set_workers_run(false, two_.now);
+    EXPECT_EQ(here_.routers.claims()[0], (GroupClaim{kMovedGroup, before + 7, false}));
+    here_.routers.set_workers_run(true, two_.now);
+    two_.run(milliseconds(100));
+    EXPECT_EQ(here_.routers.claims()[0], (GroupClaim{kMovedGroup, before + 8, true}));
+}
+
 TEST_F(RoutersOfTwo, AReloadChangesNothingOfIt) {
     here_.routers.set_yields(kMovedGroup, true, two_.now);
     make_claim(there_);
