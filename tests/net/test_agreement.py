@@ -1,5 +1,6 @@
 """Two instances that find different things of the backends come to one table."""
 import re
+import statistics
 
 import client
 import nginx
@@ -39,10 +40,10 @@ def test_who_is_right_about_the_rest_takes_a_backend_out_on_both(lab):
 
 def test_both_have_the_same_tables_soon_after_either_finds_something(lab):
     with running(lab) as (first, second):
-        slowest = max(seconds_to_agree(second, first, change, lab.backends[1])
-                      for change in (second.lose, second.find, second.lose, second.find))
-        # Ten times what it takes: clients, balancers and backends share two CPUs.
-        assert slowest < 2, slowest
+        times = [seconds_to_agree(second, first, change, lab.backends[1])
+                 for _ in range(3) for change in (second.lose, second.find)]
+        # Clients, balancers and backends share two CPUs: one change may wait for them, not all.
+        assert statistics.median(times) < 0.2 and max(times) < 2, times
 
 
 def test_whose_view_is_broken_is_disputed_and_gives_the_group_away(lab):
