@@ -79,13 +79,16 @@ def test_instances_hear_each_other_and_notice_a_death_and_a_return(lab):
         heard = state(first)["heard"]
         wait_until(lambda: state(first)["heard"] > heard + 50, "heartbeats go on")
         assert state(first)["deaths"] == 0 and state(first)["refused"] == 0
+        wait_until(lambda: state(first)["syncing"] == 0, "it is in step")
         second.dataplane.kill()
         first.dataplane.wait_for_log(re.compile(r"peer: not heard for [1-9]\d{3} ms"))
         assert state(first)["alive"] == 0 and state(first)["deaths"] == 1
+        assert state(first)["syncing"] == 1, "nobody is in step with a dead one"
         since = len(first.dataplane.text())
         second.start_dataplane()
         first.dataplane.wait_for_log(re.compile("peer: alive"), since)
         wait_alive(first, second)
+        wait_until(lambda: state(first)["syncing"] == 0, "it is in step again")
 
 
 def test_a_suspicion_may_come_before_the_bound(lab):
