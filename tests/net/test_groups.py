@@ -5,17 +5,21 @@ import ctypes
 import os
 import pathlib
 import re
+import socket
 
 import client
 import nginx
 import pytest
 from keepalived import Keepalived
 from lab import VIP4, VIP6, Lab, wait_until
+from scapy.utils import checksum
 from tandem import Config, Service, Tandem
 
 ROUTER_ID = 51
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
 WALL = 0x40000000  # for waitpid: threads, too
+ETH_P_IP = 0x0800
+VRRP = 112
 VIRTUAL_MAC4, VIRTUAL_MAC6 = f"00:00:5e:00:01:{ROUTER_ID:02x}", f"00:00:5e:00:02:{ROUTER_ID:02x}"
 
 
@@ -281,3 +285,31 @@ def test_keepalived_and_tandem_take_over_from_each_other(lab, family):
         before = log_end(instance)
         other.kill()
         wait_role(instance, "active", before, families=[family])
+
+
+def overheard_advert(node):
+    """The next message of a router that comes by, without its IP header."""
+    def listen():
+        with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP)) as wire:
+            wire.settimeout(20)
+            while True:
+                packet = wire.recv(2048)
+                if packet[9] == VRRP:
+                    return packet[20:int.from_bytes(packet[2:4], "big")]
+    return node.inside(listen)
+
+
+def test_a_checksum_of_the_message_alone_is_sent_if_so_configured_and_either_is_taken(lab):
+    other = Keepalived(lab.balancers[1], ROUTER_ID, 150, 100, [f"{VIP4}/24"])
+    other.start()
+    wait_until(other.is_active, "keepalived is alone, and active")
+    # RFC 9568 section 5.2.8: of IPv4 without a pseudo-header. keepalived's is with one.
+    assert checksum(overheard_advert(lab.client)) != 0
+    with tandem(lab, 0, 100, interval='"100ms"', checksum='"message"') as instance:
+        wait_role(instance, "backup", families=[4])
+        wait_until(lambda: adverts(instance)["taken"] > 20, "keepalived's are taken")
+        assert adverts(instance)["malformed"] == 0 and other.is_active()
+        assert "active for IPv4" not in instance.dataplane.text()
+        other.kill()
+        wait_role(instance, "active", families=[4])
+        assert checksum(overheard_advert(lab.client)) == 0
