@@ -22,7 +22,7 @@ import time
 
 import programs
 import client
-from lab import SUPPORT, VIP4, Lab, wait_until
+from lab import VIP4, Lab, wait_until
 from nginx import start_all
 from pair import backend, running, seconds_to_agree
 from tandem import Service
@@ -31,15 +31,13 @@ PROGRAMS = (programs.DATAPLANE, programs.CONTROL)
 FLOWS = 40_000
 FLOW_RECORD_BYTES = 12 + 1   # pair/record.h, with its length
 END_RECORD_BYTES = 9 + 1
-SYN, ACK = 0x02, 0x10
 WATCH_SECONDS = 3
 CHANGES = 20
 
 
-def open_flows(lab, active, port):
-    for flags in (SYN, ACK):
-        lab.client.run(client.PYTHON, SUPPORT / "flood.py", VIP4, active.node.mac(), "--flags",
-                       str(flags), "--count", str(FLOWS), "--port", str(port))
+def open_flows(lab, active):
+    for flags in (client.SYN, client.ACK):
+        client.flood(lab, flags, FLOWS, active.node)
 
 
 def measure(_arguments):
@@ -51,14 +49,14 @@ def measure(_arguments):
                      packet_memory="") as (first, second):
             wait_until(lambda: first.peer()["stream_bytes"] > 0, "a telling")
             carried = lambda: first.peer()["stream_bytes"]
-            at_rest(first, lab)
+            first.wait_at_rest(VIP4)
             figures = {}
             before, since = first.peer()["sent_bytes"], time.monotonic()
             time.sleep(WATCH_SECONDS)
             figures["heartbeat_bytes_per_s"] = (
                 (first.peer()["sent_bytes"] - before) / (time.monotonic() - since))
             before = carried()
-            open_flows(lab, first, 80)
+            open_flows(lab, first)
             figures["steady_bytes"] = carried() - before
             # One weight of three, by 4 %: about a hundredth of the slots moves.
             since = len(first.control.text())
@@ -68,7 +66,7 @@ def measure(_arguments):
                                               first.control.text()[since:]).groups())
             figures["moved_percent"] = 100 * moved / slots
             before = carried()
-            open_flows(lab, first, 80)
+            open_flows(lab, first)
             figures["transition_bytes"] = settled(carried) - before
             figures["full_bytes"] = FLOWS * (FLOW_RECORD_BYTES + END_RECORD_BYTES)
             figures["transition_percent"] = (
@@ -81,15 +79,6 @@ def measure(_arguments):
     for name, value in figures.items():
         print(f"{name:24} {value:12.1f}")
     return figures
-
-
-def at_rest(tandem, lab):
-    """The backends came one by one, which was a change of the pool."""
-    def looks_up_nothing():
-        before = tandem.flows()["lookups"]
-        client.requests(lab, VIP4, 50)
-        return tandem.flows()["lookups"] == before
-    wait_until(looks_up_nothing, "a pool at rest", 60)
 
 
 def settled(value):

@@ -7,11 +7,10 @@ import client
 import nginx
 import pytest
 from downloads import Downloads, connections
-from lab import SUPPORT, VIP4, Lab, wait_until
+from lab import VIP4, Lab, wait_until
 from tandem import Config, Service, Tandem, endpoint
 
 DOWNLOADS = 500
-SYN, ACK = 0x02, 0x10
 
 
 @pytest.fixture
@@ -194,18 +193,6 @@ def test_flows_of_a_backend_that_is_gone_go_to_none_of_another_pool(lab):
         assert resets(fourth) == before
 
 
-def flood(lab, flags, count):
-    """Packets of so many flows from addresses that nobody has, at full speed."""
-    lab.client.run(client.PYTHON, SUPPORT / "flood.py", VIP4, lab.lb.mac(), "--flags", str(flags),
-                   "--count", str(count))
-
-
-def looks_up_nothing(lab, tandem):
-    before = tandem.flows()["lookups"]
-    client.requests(lab, VIP4, 100)
-    return tandem.flows()["lookups"] == before
-
-
 def test_no_flood_washes_out_flows_nor_fills_memory_of_a_pool_at_rest(lab):
     # A transition lasts so long, and the floods have to come in it.
     base = Config(lab.directory, flows_per_worker=2000, established_s=8)
@@ -214,11 +201,10 @@ def test_no_flood_washes_out_flows_nor_fills_memory_of_a_pool_at_rest(lab):
     config.services["web"].settings["flow_budget"] = '"50%"'
     with Tandem(lab, config) as tandem:
         tandem.wait_serving(VIP4, lab.backends[:3])
-        # The backends came one by one, which was a change of the pool.
-        wait_until(lambda: looks_up_nothing(lab, tandem), "a pool at rest", 60)
+        tandem.wait_at_rest(VIP4)
         before = tandem.flows()
-        flood(lab, SYN, 20_000)
-        flood(lab, ACK, 20_000)
+        client.flood(lab, client.SYN, 20_000)
+        client.flood(lab, client.ACK, 20_000)
         assert tandem.flows()["inserted"] == before["inserted"], "a pool at rest remembers nothing"
 
         downloads = Downloads(lab, 200)
@@ -226,8 +212,8 @@ def test_no_flood_washes_out_flows_nor_fills_memory_of_a_pool_at_rest(lab):
         config.services["web"].backends[0] = settings(first, state='"drain"')
         change(tandem, config)
         wait_until(lambda: tandem.flows()["established"] >= moved > 30, "flows that are remembered")
-        flood(lab, SYN, 20_000)  # 100 for each download
-        flood(lab, ACK, 20_000)
+        client.flood(lab, client.SYN, 20_000)  # 100 for each download
+        client.flood(lab, client.ACK, 20_000)
         after = tandem.flows()
         assert after["evicted_budget"] + after["refused_budget"] + after["refused_full"] > 1000, after
         states = ("opening", "doubtful", "established", "closing")

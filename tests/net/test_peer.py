@@ -6,10 +6,12 @@ import client
 import nginx
 import pytest
 from lab import SUPPORT, VIP4, Lab, wait_until
+from pair import Instance, backend, wait_in_step
 from tandem import Config, Service, Tandem
 
 PORT = 7117
 KEYS = ["1" * 64, "2" * 64]
+FLOOD = 20_000
 
 
 @pytest.fixture
@@ -142,6 +144,34 @@ def test_what_a_stranger_sends_changes_nothing_and_is_counted(lab):
         assert after["alive"] == 1 and after["deaths"] == 0 and first.flows() == flows
         for why in ("truncated", "not_ours", "version", "forged", "replayed"):
             first.dataplane.wait_for_log(re.compile(f"is refused: {why}"))
+
+
+def test_floods_make_no_traffic_on_the_channel(lab):
+    both = [Instance(lab, index) for index in (0, 1)]
+    for each in both:
+        each.config.established_s = 20  # of a transition at the start, if there is one
+        each.share_hash_key()  # to take over the other one's would be one, of all slots
+    with both[0] as first, both[1] as second:
+        first.wait_role("active")
+        first.wait_serving(VIP4, lab.backends)
+        first.wait_at_rest(VIP4)
+        wait_in_step(first, second)
+        # Of records and what goes with them: but for a digest of each table, once a second, nothing.
+        carried = lambda: first.peer()["stream_bytes"] + second.peer()["stream_bytes"]
+        before, remembered = carried(), first.flows()["inserted"]
+        client.flood(lab, client.SYN, FLOOD, first.node)
+        client.flood(lab, client.ACK, FLOOD, first.node)
+        assert first.flows()["inserted"] == remembered, "a pool at rest remembers nothing"
+        assert carried() - before < FLOOD / 4
+
+        first.change_pool(backend(lab.backends[0], state='"drain"'), lab.backends[1].ipv4)
+        before = carried()
+        client.flood(lab, client.SYN, FLOOD, first.node)
+        assert first.flows()["inserted"] - remembered > FLOOD / 4, "a part is in transition"
+        assert carried() - before < FLOOD / 4
+        # The same flows, established: of these it is told.
+        client.flood(lab, client.ACK, FLOOD, first.node)
+        wait_until(lambda: carried() - before > FLOOD, "flows that the peer is told of")
 
 
 def test_a_key_is_exchanged_without_a_heartbeat_lost_and_another_one_is_refused(lab):

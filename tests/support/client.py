@@ -3,9 +3,10 @@ import collections
 import json
 import subprocess
 
-from lab import SUPPORT, wait_until
+from lab import SUPPORT, VIP4, wait_until
 
 PYTHON = "/usr/bin/python3"
+SYN, ACK = 0x02, 0x10
 
 
 class Results(list):
@@ -41,6 +42,12 @@ def curl(lab, url, *options, seconds=10):
     done = subprocess.run(lab.client.argv("curl", "-sSgf", "--max-time", str(seconds), *options, url),
                           capture_output=True)
     return done.stdout if done.returncode == 0 else None
+
+
+def flood(lab, flags, count, balancer=None):
+    """Packets of so many flows from addresses that nobody has, at full speed."""
+    lab.client.run(PYTHON, SUPPORT / "flood.py", VIP4, (balancer or lab.lb).mac(), "--flags",
+                   str(flags), "--count", str(count))
 
 
 def _argv(host, **options):

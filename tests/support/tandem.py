@@ -215,3 +215,12 @@ class Tandem:
         finally:
             asking.kill()
         assert asking.popen.returncode == 0, asking.tail()
+
+    def wait_at_rest(self, vip):
+        """Waits until no slot of its pool is in transition. At the start some may be, if backends
+        came one by one."""
+        def looks_up_nothing():
+            before = self.flows()["lookups"]
+            client.requests(self.lab, vip, 100)
+            return self.flows()["lookups"] == before
+        wait_until(looks_up_nothing, "a pool at rest", 60)
