@@ -1,6 +1,8 @@
 """One of two instances goes on for the other: what both have, what only the other one knew, and
 without a connection broken."""
 import re
+import signal
+import time
 
 import client
 import nginx
@@ -80,6 +82,38 @@ def test_who_loses_its_group_again_gets_it_back_later(lab):
         assert sorted(in_turn, key=text.index) == in_turn
         assert not first.peer()["held_down"]
         assert "has lost groups 2 times lately: for 1 s" in second.dataplane.text()
+
+
+def test_who_was_stopped_and_wakes_up_disturbs_nobody_and_waits_until_it_is_in_step(lab):
+    # Long, for a busy machine stops the active one, too, for moments.
+    with running(lab, "200ms") as (first, second):
+        since = first.mark(), second.mark()
+        with client.Stream(lab, VIP4, rate=100) as stream:
+            first.dataplane.signal(signal.SIGSTOP)
+            second.wait_role("active", since[1])
+            moment = time.monotonic()
+            served = lambda: stream.results().since(moment).spread.total()
+            wait_until(lambda: served() > 100, "requests are served again")
+            # Only of the one, so that the other will not be in step.
+            changed = backend(lab.backends[0], weight=40), *(node.ipv4 for node in lab.backends[1:])
+            second.change_pool(*changed)
+            moment = time.monotonic()
+            first.dataplane.signal(signal.SIGCONT)
+            first.dataplane.wait_for_log(re.compile("peer: its tables differ"), since[0])
+            assert "active for IPv4" not in first.dataplane.text()[since[0]:]
+            first.change_pool(*changed)
+            first.wait_role("active", since[0])
+            wait_until(lambda: served() > 200, "requests meanwhile and afterwards")
+            assert not stream.stop().since(moment).failed
+        what = re.compile(r"^(\S+) .*(in step after|backup for|active for)", re.M)
+        woken, other = (what.findall(each.dataplane.text()[mark:])
+                        for each, mark in zip((first, second), since))
+        events = [event for _, event in woken]
+        assert events.index("backup for") < events.index("in step after") < events.index("active for")
+        # The other one was active until then, and only once.
+        roles = [(at, event) for at, event in other if event != "in step after"]
+        assert [event for _, event in roles] == ["active for", "backup for"]
+        assert roles[1][0] >= woken[events.index("in step after")][0]
 
 
 def test_a_group_is_handed_off_and_taken_back_without_a_packet_lost(lab):
