@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -44,6 +45,7 @@ class KernelTwinTest : public testing::Test {
     }
     void TearDown() override {
         twin_.reset();
+        ::setns(home_.get(), CLONE_NEWNET);  // for tests that need its loopback
         EXPECT_EQ(rte_mempool_avail_count(pool_of_tests()), kBuffersOfTests);
     }
 
@@ -104,6 +106,7 @@ class KernelTwinTest : public testing::Test {
         return bytes;
     }
 
+    FileDescriptor home_{::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)};
     std::optional<KernelTwin> twin_;
     FileDescriptor kernel_;
 };

@@ -1,4 +1,4 @@
-// The main core with ports of DPDK's null driver, and a control that is the test.
+// The main core with ports of DPDK's null driver, and a control and a peer that are the test.
 #include "dataplane/main_core.h"
 
 #include <algorithm>
@@ -8,8 +8,12 @@
 
 #include <gtest/gtest.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
 
+#include "dataplane/pair/advert.h"
 #include "tests/unit/dataplane/dpdk.h"
+#include "tests/unit/dataplane/played_peer.h"
 #include "tests/unit/tables/both_sides.h"
 #include "tests/unit/tables/outer_header.h"
 
@@ -30,8 +34,19 @@ OpenPorts open_ports(std::size_t count, std::uint16_t workers = 1) {
 
 /// One start of a dataplane.
 struct Dataplane {
-    Dataplane(SharedTables tables, std::size_t port_count)
-        : shared(std::move(tables)), ports(open_ports(port_count)), core(shared, ports, {}, {}) {}
+    Dataplane(SharedTables tables, std::size_t port_count, const std::optional<conf::Pair>& pair)
+        : shared(std::move(tables)),
+          ports(open_ports(port_count)),
+          core(shared, ports, {}, peer_of(pair)) {}
+
+    std::optional<MainCore::Peer> peer_of(const std::optional<conf::Pair>& pair) {
+        if (!pair) return {};
+        Result<PeerLink> link = PeerLink::open(*pair, shared.fixed().peer);
+        CHECK(link.has_value());
+        paired.emplace(shared.flows(), shared.fixed());
+        return MainCore::Peer{std::move(link.value()), *paired,
+                              pair::PreemptionGate(pair->sync_timeout)};
+    }
 
     LiveView live() {
         LiveView view;
@@ -42,8 +57,21 @@ struct Dataplane {
 
     SharedTables shared;
     OpenPorts ports;
+    std::optional<PairedTables> paired;
     MainCore core;
 };
+
+/// What the router sends that is active.
+void hear_advert(OpenPorts& ports, const pair::Advert& advert) {
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(ports.memory());
+    if (mbuf == nullptr) return;  // the main core has all of them still to read
+    const std::vector<std::uint8_t> packet =
+        pair::make_advert(advert, pair::AdvertChecksum::kWithPseudoHeader);
+    const auto length = static_cast<std::uint16_t>(ethernet::kHeaderBytes + packet.size());
+    std::ranges::copy(packet, reinterpret_cast<std::uint8_t*>(rte_pktmbuf_append(mbuf, length)) +
+                                  ethernet::kHeaderBytes);
+    if (rte_ring_enqueue(ports.ports()[0].to_pair, mbuf) != 0) rte_pktmbuf_free(mbuf);
+}
 
 class MainCoreTest : public testing::Test {
   protected:
@@ -76,12 +104,14 @@ class MainCoreTest : public testing::Test {
         ASSERT_TRUE(shared.value().obtain_regions(
             kPatienceMs, {.workers = 1, .flows_per_worker = 1000}, [](tables::LiveFixed&) {}));
         take(socket.value().get());
-        dataplane_.emplace(std::move(shared.value()), port_count);
+        dataplane_.emplace(std::move(shared.value()), port_count, pair_);
         control_ = std::move(socket.value());
     }
 
     void publish(PlanContent& content) { ASSERT_TRUE(tables::publish_plan(*publisher_, content)); }
 
+    std::filesystem::path directory_;
+    std::optional<conf::Pair> pair_;
     std::optional<Dataplane> dataplane_;
 
   private:
@@ -99,7 +129,6 @@ class MainCoreTest : public testing::Test {
         publisher_.emplace(*plan_, std::span<const tables::ReaderCell>{});
     }
 
-    std::filesystem::path directory_;
     conf::Config config_;
     FileDescriptor control_;
     tables::Received held_;
@@ -179,6 +208,56 @@ TEST_F(MainCoreTest, FollowsPlansAsLongAsItRuns) {
     main_core.join();
     EXPECT_EQ(dataplane_->live().pools()[0].slots[5].owner, 1);
     EXPECT_EQ(dataplane_->shared.fixed().plan_reader.adopted, 0U) << "nobody waits for it";
+}
+
+// Of a lower active one: without having asked it, this instance would be active three of its
+// intervals after the first moment in step.
+TEST_F(MainCoreTest, WhoHasBeenAskedForAGroupIsNotReplacedBeforeItHasAnswered) {
+    constexpr auto kInterval = std::chrono::milliseconds(200);
+    constexpr std::uint32_t kAsks = 1000;  // one a millisecond at most
+    PlayedPeer peer;
+    pair_ = peer.settings(directory_);
+    start(1);
+    PlanContent plan = tables::small_plan();
+    tables::PlanGroup& group = plan.groups.emplace_back();
+    group.name = tables::Name("web");
+    group.router_id = 51;
+    group.priority = 200;
+    group.interval_ms = kInterval.count();
+    group.source_v4 = tables::ip("192.0.2.20");
+    plan.vips[0].group = 0;
+    publish(plan);
+    ASSERT_TRUE(dataplane_->core.prepare());
+    const pair::Advert advert{.router_id = 51,
+                              .priority = 100,
+                              .interval = kInterval,
+                              .source = tables::ip("192.0.2.21"),
+                              .destination = pair::kVrrpGroupV4,
+                              .addresses = {plan.vips[0].address}};
+    pair::Message says;
+    says.heartbeat.emplace().has_told_all = true;
+    says.batch = {.epoch = 1, .first = 0, .records = {pair::encode(pair::AllTold{})}};
+
+    std::atomic<bool> stop = false;
+    std::jthread main_core([&] { dataplane_->core.run(stop); });
+    const tables::LiveFixed& shown = dataplane_->shared.fixed();
+    std::uint32_t asked = 0;
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (asked < kAsks && shown.roles.is_silent(0, true) &&
+           std::chrono::steady_clock::now() < limit) {
+        hear_advert(dataplane_->ports, advert);
+        peer.say(says);
+        peer.hear();
+        for (const pair::Message& heard : peer.heard) {
+            if (heard.heartbeat) says.heartbeat->hash_key_id = heard.heartbeat->hash_key_id;
+            if (heard.ask) asked = heard.ask->id;
+        }
+        peer.heard.clear();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_TRUE(shown.roles.is_silent(0, true));
+    EXPECT_GE(asked, kAsks);
+    stop = true;
 }
 
 TEST_F(MainCoreTest, DevicesSpreadFlowsByTheKeyThatTheFlowMemoryKeeps) {

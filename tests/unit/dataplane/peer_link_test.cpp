@@ -1,76 +1,21 @@
 // The channel over real sockets, to a peer that the test plays: of this release, and of others.
 #include "dataplane/peer_link.h"
 
-#include <arpa/inet.h>
 #include <filesystem>
-#include <fstream>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 #include <sstream>
-#include <sys/socket.h>
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/dataplane/played_peer.h"
 #include "tests/unit/tables/both_sides.h"
 
 namespace tandem {
 namespace {
 
-using std::chrono::milliseconds;
-
 constexpr std::uint32_t kLaterFeature = std::uint32_t{1} << 20U;
 constexpr std::uint64_t kLinkedKeyId = 77;
-
-/// Somebody at 127.0.0.2 with the key.
-class PlayedPeer {
-  public:
-    PlayedPeer()
-        : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
-          session_({pair::PeerSecret{}}, pair::BootId{2}, HashKey{{2}}) {
-        sockaddr_in address = at("127.0.0.2", 0);
-        socklen_t size = sizeof(address);
-        auto* raw = reinterpret_cast<sockaddr*>(&address);
-        EXPECT_EQ(::bind(socket_.get(), raw, size), 0);
-        EXPECT_EQ(::getsockname(socket_.get(), raw, &size), 0);
-        port_ = ntohs(address.sin_port);
-        address = at("127.0.0.1", port_);
-        EXPECT_EQ(::connect(socket_.get(), raw, size), 0);
-    }
-    [[nodiscard]] std::uint16_t port() const { return port_; }
-
-    void say(const pair::Message& message) { send(session_.seal(pair::encode(message))); }
-    void hear() {
-        std::array<std::uint8_t, 2048> buffer;
-        for (;;) {
-            const ssize_t length = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
-            if (length <= 0) return;
-            const auto opened =
-                session_.open(std::span(buffer).first(static_cast<std::size_t>(length)));
-            const auto* known = std::get_if<pair::Opened>(&opened);
-            if (known == nullptr) continue;
-            if (!known->is_known) send(session_.answer(*known));
-            if (auto message = pair::decode(known->payload)) heard.push_back(std::move(*message));
-        }
-    }
-
-    std::vector<pair::Message> heard;
-
-  private:
-    static sockaddr_in at(const char* host, std::uint16_t port) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
-        ::inet_pton(AF_INET, host, &address.sin_addr);
-        return address;
-    }
-    void send(const std::vector<std::uint8_t>& datagram) {
-        ::send(socket_.get(), datagram.data(), datagram.size(), 0);
-    }
-
-    FileDescriptor socket_;
-    std::uint16_t port_ = 0;
-    pair::Session session_;
-};
 
 class PeerLinkTest : public testing::Test {
   protected:
@@ -97,16 +42,7 @@ class PeerLinkTest : public testing::Test {
         std::filesystem::remove_all(directory_);
     }
     void open() {
-        conf::Pair settings;
-        settings.peers = {tables::ip("127.0.0.2")};
-        settings.locals = {tables::ip("127.0.0.1")};
-        settings.port = peer_.port();
-        settings.interval = milliseconds(1);
-        settings.dead_after = milliseconds(10'000);
-        settings.key_file = directory_ / "key";
-        std::ofstream(settings.key_file) << std::string(64, '0') << '\n';
-        std::filesystem::permissions(settings.key_file, std::filesystem::perms::owner_read);
-        Result<PeerLink> link = PeerLink::open(settings, fixed_->peer);
+        Result<PeerLink> link = PeerLink::open(peer_.settings(directory_), fixed_->peer);
         ASSERT_TRUE(link) << link.error().message;
         link_.emplace(std::move(link.value()));
     }
