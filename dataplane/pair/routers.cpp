@@ -293,9 +293,9 @@ bool Routers::hear_claims(std::span<const GroupClaim> claims, Instant now) {
         known->peers_term = std::max(known->peers_term, claim.term);
         known->peer_claims = claim.is_active;
         const bool is_later = claim.is_active && claim.term > known->term && is_active(*known);
-        if (!is_later || std::exchange(known->is_outdated, true)) continue;
+        if (std::exchange(known->is_outdated, is_later) == is_later) continue;
         judge(*known, now);
-        any = true;
+        any |= is_later;
     }
     return any;
 }
@@ -303,7 +303,8 @@ bool Routers::hear_claims(std::span<const GroupClaim> claims, Instant now) {
 std::vector<GroupClaim> Routers::claims() const {
     std::vector<GroupClaim> claims;
     for (const Group& group : groups_) {
-        const bool is_active = Routers::is_active(group);
+        // Whoever yields claims nothing against the other one.
+        const bool is_active = Routers::is_active(group) && !group.yields;
         claims.push_back({.group = tables::name_id(group.record.name),
                           .term = is_active ? group.term : std::max(group.term, group.peers_term),
                           .is_active = is_active});

@@ -115,9 +115,10 @@ class Dataplane {
     [[nodiscard]] bool is_active(std::size_t group) const {
         return !roles_.is_silent(numbers_[group], /*is_v4=*/true);
     }
-    /// Of its takeover, while it is active.
+    /// Of its takeover, while it is active and wants to be; else 0.
     [[nodiscard]] std::uint32_t term(std::size_t group) const {
-        return routers_->claims()[group].term;
+        const pair::GroupClaim claim = routers_->claims()[group];
+        return claim.is_active ? claim.term : 0;
     }
     /// When it said so last.
     [[nodiscard]] Instant claimed_at(std::size_t group) const { return claimed_at_[group]; }
@@ -179,10 +180,7 @@ class Dataplane {
     }
     /// As its worker remembers it.
     [[nodiscard]] std::optional<tables::FlowState> state_of(const FlowSeen& flow) const {
-        const Worker& worker = workers_[worker_of(flow)];
-        const auto place = worker.table.glimpse(worker.hash.of_pair(flow.key, flow.pool));
-        if (!place) return std::nullopt;
-        return place.state();
+        return (*memory_)[worker_of(flow)].state_of(identity_of(slot_hash_, flow));
     }
     /// Where a flow belongs.
     struct Place {

@@ -188,6 +188,7 @@ void Judge::died(std::size_t instance, const Machines& machines, bool all) {
         const bool is_active = dataplane.is_active(group);
         for (Flow& flow : *flows_) {
             if (flow.seen.group != group) continue;
+            flow.was_doubtful = is_active && dataplane.is_on_probation(flow.seen);
             const bool is_inherited =
                 flow.last_at_instance[instance] < state.taken_at[instance] &&
                 dataplane.peer_flows().find(identity_of(slot_hash_, flow.seen));
@@ -225,15 +226,15 @@ void Judge::committed(std::size_t from, std::size_t group, const Machines& machi
 
 void Judge::slots_changed(std::size_t instance, const Machines& machines) {
     const Dataplane* peer = machines[other(instance)];
-    if (peer == nullptr) return;
     for (Flow& flow : *flows_) {
         // By its own memory it is to know what it has forwarded.
-        const bool is_told =
-            !machines[instance]->is_tracking(flow.seen) && peer->is_active(flow.seen.group);
+        const bool is_told = !machines[instance]->is_tracking(flow.seen) &&
+                             (peer == nullptr || peer->is_active(flow.seen.group));
         if (!is_told || flow.unknown[instance] != Excuse::kNone) continue;
         // The end of a transition is told, and not of what was seen once in it.
-        if (peer->is_on_probation(flow.seen) &&
-            machines[instance]->by_slot(flow.seen) != flow.backend) {
+        const bool is_doubtful =
+            peer != nullptr ? peer->is_on_probation(flow.seen) : flow.was_doubtful;
+        if (is_doubtful && machines[instance]->by_slot(flow.seen) != flow.backend) {
             flow.unknown[instance] = Excuse::kDoubtful;
         }
     }

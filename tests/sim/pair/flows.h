@@ -25,7 +25,8 @@ struct Flow {
     Instant last_at{};          ///< a packet of it at whoever answers for it
     std::array<Instant, kInstances> last_at_instance{};
     std::array<Instant, kInstances>
-        taken_at{};  ///< the last takeover that has been counted as kept
+        taken_at{};             ///< the last takeover that has been counted as kept
+    bool was_doubtful = false;  ///< where it was answered for, when that died
     /// By instance why it need not know the flow as it is; kNone: it has to.
     std::array<Excuse, kInstances> unknown{};
 };

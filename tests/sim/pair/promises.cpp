@@ -45,7 +45,9 @@ std::string Promises::watch(const Seen& seen, Instant now) {
                                                  claims(seen.dataplanes[1], group)};
         if (claim[0] || claim[1]) state.nobody_since = now;
         if (!claim[0] || !claim[1] || !seen.lan_is_whole) state.both_since = now;
-        const bool each_hears = claim[0] && claim[1] && seen.channel_is_whole &&
+        const bool both_want = claim[0] && claim[1] && seen.dataplanes[0]->term(group) != 0 &&
+                               seen.dataplanes[1]->term(group) != 0;
+        const bool each_hears = both_want && seen.channel_is_whole &&
                                 seen.dataplanes[0]->is_peer_alive() &&
                                 seen.dataplanes[1]->is_peer_alive();
         if (!each_hears) state.both_known_since = now;

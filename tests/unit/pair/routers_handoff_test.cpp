@@ -104,6 +104,10 @@ TEST_F(RoutersOfTwo, OfTwoThatClaimTheLaterOneHasItWhateverThePriorities) {
     EXPECT_TRUE(hear(here_, there_));
     EXPECT_FALSE(hear(here_, there_)) << "known already";
     EXPECT_TRUE(here_.answers()) << "until it is heard where the group's clients are";
+    GroupClaim other = there_.routers.claims()[0];
+    other.is_active = false;
+    EXPECT_FALSE(here_.routers.hear_claims(std::vector{other}, two_.now));
+    EXPECT_TRUE(hear(here_, there_)) << "in between it had given the group up";
     here_.routers.allow_preemption(false);
     two_.frames_arrive = true;
     two_.run(seconds(1));
