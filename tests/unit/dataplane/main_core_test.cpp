@@ -45,7 +45,7 @@ struct Dataplane {
         CHECK(link.has_value());
         paired.emplace(shared.flows(), shared.fixed());
         return MainCore::Peer{std::move(link.value()), *paired,
-                              pair::PreemptionGate(pair->sync_timeout)};
+                              pair::PreemptionGate(pair->sync_timeout), pair::HoldDown({})};
     }
 
     LiveView live() {
