@@ -78,7 +78,7 @@ def test_who_loses_its_group_again_gets_it_back_later(lab):
             first.wait_role("active", since)
             assert second.peer()["losses"] == losses
         text = first.dataplane.text()[since:]
-        in_turn = ["in step after", "it is no longer too early", "active for IPv4"]
+        in_turn = ["it is too early", "it is no longer too early", "active for IPv4"]
         assert sorted(in_turn, key=text.index) == in_turn
         assert not first.peer()["held_down"]
         assert "has lost groups 2 times lately: for 1 s" in second.dataplane.text()
