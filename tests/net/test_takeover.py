@@ -69,7 +69,7 @@ def test_who_returns_waits_until_it_is_in_step_and_breaks_nothing(lab):
 
 def test_who_loses_its_group_again_gets_it_back_later(lab):
     with running(lab) as (first, second):
-        for losses in (1, 2):
+        for losses in (1, 2, 3, 4):  # so often that a busy machine is back before the hold is over
             since = second.mark()
             first.dataplane.kill()
             second.wait_role("active", since)
@@ -81,7 +81,7 @@ def test_who_loses_its_group_again_gets_it_back_later(lab):
         in_turn = ["it is too early", "it is no longer too early", "active for IPv4"]
         assert sorted(in_turn, key=text.index) == in_turn
         assert not first.peer()["held_down"]
-        assert "has lost groups 2 times lately: for 1 s" in second.dataplane.text()
+        assert "has lost groups 4 times lately: for 4 s" in second.dataplane.text()
 
 
 def test_who_was_stopped_and_wakes_up_disturbs_nobody_and_waits_until_it_is_in_step(lab):
