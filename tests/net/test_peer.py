@@ -149,7 +149,7 @@ def test_what_a_stranger_sends_changes_nothing_and_is_counted(lab):
 def test_floods_make_no_traffic_on_the_channel(lab):
     both = [Instance(lab, index) for index in (0, 1)]
     for each in both:
-        each.config.established_s = 20  # of a transition at the start, if there is one
+        each.config.established_s = 30  # of a transition at the start, if there is one
         each.share_hash_key()  # to take over the other one's would be one, of all slots
     with both[0] as first, both[1] as second:
         first.wait_role("active")
