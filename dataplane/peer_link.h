@@ -39,9 +39,9 @@ class PeerLink {
     /// The peer has been heard just now, has the same tables, and has told all that it has to.
     [[nodiscard]] bool is_in_step(PairedTables& tables, Instant now) const;
     [[nodiscard]] bool is_peer_alive() const { return heard_.has_value(); }
-    /// The peer says that this instance has lost its groups too often lately.
     /// What it has said of groups since the last call.
     std::vector<pair::GroupClaim> take_claims() { return std::exchange(claims_, {}); }
+    /// The peer says that this instance has lost its groups too often lately.
     [[nodiscard]] bool is_held_down() const { return heard_ && heard_->holds_down; }
 
     /// For poll(); one that is not open is -1.

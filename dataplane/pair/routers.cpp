@@ -14,16 +14,7 @@ using tables::PlanGroup;
 /// A loop that is this late has not looked for adverts either: at 10 ms one would have come.
 constexpr Duration kPauseMin = milliseconds(10);
 
-constexpr Mac kVrrpMacV4{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12};  // RFC 1112 section 6.4
-constexpr Mac kVrrpMacV6{0x33, 0x33, 0x00, 0x00, 0x00, 0x12};  // RFC 2464 section 7
-constexpr std::size_t kMessageHeaderBytes = 8;
 constexpr std::uint8_t kPriorityYielding = 1;  ///< below everybody who claims
-
-/// The first address of an IPv6 advertisement is the virtual router's own (RFC 9568 section
-/// 5.2.9): that of its MAC (RFC 4291 appendix A).
-IpAddress link_local_of(std::uint8_t router_id) {
-    return {{0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x02, 0, 0x5e, 0xff, 0xfe, 0, 0x02, router_id}};
-}
 
 VrrpSettings settings_of(const PlanGroup& group, const IpAddress& source) {
     return {.priority = group.priority,
@@ -31,16 +22,6 @@ VrrpSettings settings_of(const PlanGroup& group, const IpAddress& source) {
             .preempt = group.preempts != 0,
             .preempt_delay = milliseconds(group.preempt_delay_ms),
             .address = source};
-}
-
-std::vector<std::uint8_t> framed(const Mac& to, const Mac& from, bool is_v4,
-                                 std::span<const std::uint8_t> packet) {
-    std::vector<std::uint8_t> frame(ethernet::kHeaderBytes);
-    std::ranges::copy(to, frame.begin() + ethernet::kDestination);
-    std::ranges::copy(from, frame.begin() + ethernet::kSource);
-    store_be16(frame.data() + ethernet::kType, is_v4 ? ethernet::kTypeIpv4 : ethernet::kTypeIpv6);
-    frame.insert(frame.end(), packet.begin(), packet.end());
-    return frame;
 }
 
 /// The addresses of a group's VIPs of one family; of a whole network of them the first.
@@ -310,56 +291,6 @@ std::vector<GroupClaim> Routers::claims() const {
                           .is_active = is_active});
     }
     return claims;
-}
-
-Mac Routers::mac_of(const Group& group, const Router& router) const {
-    if (group.record.has_virtual_mac != 0) {
-        return virtual_mac(group.record.router_id, router.is_v4);
-    }
-    return ports_[group.record.port].mac;
-}
-
-void Routers::advertise(const Group& group, const Router& router, std::uint8_t priority) {
-    if (router.is_muted) return;
-    const PlanGroup& record = group.record;
-    Advert advert{.router_id = record.router_id,
-                  .priority = priority,
-                  .interval = milliseconds(record.interval_ms),
-                  .source = router.source,
-                  .destination = router.is_v4 ? kVrrpGroupV4 : kVrrpGroupV6,
-                  .addresses = {}};
-    if (!router.is_v4) advert.addresses.push_back(link_local_of(record.router_id));
-    const std::size_t headers =
-        kMessageHeaderBytes + (router.is_v4 ? ipv4::kHeaderBytes : ipv6::kHeaderBytes);
-    const std::size_t fitting = std::min<std::size_t>(
-        (ports_[record.port].mtu - headers) / (router.is_v4 ? 4 : sizeof(IpAddress)),
-        kAdvertAddressesMax);
-    for (const IpAddress& vip : router.vips) {
-        if (advert.addresses.size() < fitting) advert.addresses.push_back(vip);
-    }
-    const AdvertChecksum checksum = record.sums_pseudo_header != 0
-                                        ? AdvertChecksum::kWithPseudoHeader
-                                        : AdvertChecksum::kMessage;
-    const auto send = [&](const Mac& to) {
-        frames_.push_back(
-            {record.port,
-             framed(to, mac_of(group, router), router.is_v4, make_advert(advert, checksum)),
-             advert.interval});
-        ++counts_.sent;
-    };
-    if (record.peer_count == 0) send(router.is_v4 ? kVrrpMacV4 : kVrrpMacV6);
-    for (const tables::PlanPeer& peer : std::span(record.peers).first(record.peer_count)) {
-        if (peer.resolved == 0 || peer.address.is_v4() != router.is_v4) continue;
-        advert.destination = peer.address;
-        send(peer.mac);
-    }
-}
-
-void Routers::announce(const Group& group, const Router& router) {
-    for (const IpAddress& vip : router.vips) {
-        frames_.push_back({group.record.port, make_announcement(vip, mac_of(group, router)),
-                           milliseconds(group.record.interval_ms)});
-    }
 }
 
 void Routers::wake(Instant now) {

@@ -21,7 +21,6 @@ class Promises {
         std::array<bool, kInstances> is_stopping{};
         bool lan_is_whole = true;
         bool channel_is_whole = true;
-        bool is_well = false;  ///< nothing has been disturbed since heal()
     };
 
     Promises(const Shape& shape, Counts& counts, Instant begin);
