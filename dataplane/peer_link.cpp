@@ -28,7 +28,9 @@ constexpr Duration kAnswerInterval = milliseconds(5);
 /// Views of health differ for moments all the time.
 constexpr Duration kDifferencePatience = seconds(1);
 constexpr std::size_t kDatagramBytesMax = 2048;
-/// Others wait for the main core, too.
+/// Others wait for the main core, too, advertisements above all. A step that has taken this long
+/// tells no more than one batch: between virtual ports each may take a millisecond.
+constexpr Duration kStepMax = milliseconds(4);
 constexpr int kBatchesAtOnce = 64;
 constexpr std::size_t kAsksAtOnce = 16;
 
@@ -401,6 +403,7 @@ void PeerLink::stream(Instant now, const pair::Heartbeat& own, PairedTables& tab
         const std::vector<std::uint8_t> payload = encode(message);
         tables::add(state_->stream_bytes, payload.size());
         send(path, session_.seal(payload));
+        if (Instant::clock::now() - now >= kStepMax) return;
     }
 }
 

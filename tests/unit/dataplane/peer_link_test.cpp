@@ -2,6 +2,7 @@
 #include "dataplane/peer_link.h"
 
 #include <filesystem>
+#include <set>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 #include <sstream>
@@ -16,6 +17,7 @@ namespace {
 
 constexpr std::uint32_t kLaterFeature = std::uint32_t{1} << 20U;
 constexpr std::uint64_t kLinkedKeyId = 77;
+constexpr std::size_t kManyBackends = 3000;
 
 class PeerLinkTest : public testing::Test {
   protected:
@@ -68,6 +70,11 @@ class PeerLinkTest : public testing::Test {
     [[nodiscard]] bool is_told() const {
         return std::ranges::any_of(
             peer_.heard, [](const pair::Message& each) { return each.batch.has_value(); });
+    }
+    [[nodiscard]] bool is_answered(std::uint32_t ask) const {
+        return std::ranges::any_of(peer_.heard, [&](const pair::Message& each) {
+            return each.answer && each.answer->id == ask;
+        });
     }
     [[nodiscard]] std::size_t lines(std::string_view part) const {
         std::size_t count = 0;
@@ -133,6 +140,70 @@ TEST_F(PeerLinkTest, RecordsRepeatNoHeartbeatAndAnswersDo) {
     }
     EXPECT_NE(records, 0U);
     EXPECT_NE(answers, 0U);
+}
+
+TEST_F(PeerLinkTest, AStepThatHasTakenLongTellsOneBatch) {
+    const auto batches = [this] {
+        return std::ranges::count_if(
+            peer_.heard, [](const pair::Message& each) { return each.batch.has_value(); });
+    };
+    const auto step_and_hear = [&](Instant now) {
+        peer_.heard.clear();
+        step(now);
+        peer_.hear();
+    };
+    // More backends than a batch holds, and nothing of it is acknowledged.
+    const pair::ToldBackend backend{1, 3, tables::ip("10.0.0.11"), 80};
+    tables_.replication().set_plan(std::vector(kManyBackends, backend),
+                                   std::vector<tables::HealthState>(kManyBackends), kLinkedKeyId);
+    run(1);
+    int most = 0;
+    for (int i = 0; i < 5; ++i) {
+        step_and_hear(Instant::clock::now() - std::chrono::seconds(1));
+        most = std::max(most, static_cast<int>(batches()));
+    }
+    EXPECT_EQ(most, 1);
+    for (int i = 0; i < 100 && most < 2; ++i) {
+        step_and_hear(Instant::clock::now());
+        most = std::max(most, static_cast<int>(batches()));
+    }
+    EXPECT_GT(most, 1) << "a step that has not";
+}
+
+TEST_F(PeerLinkTest, MoreGroupsThanFitAHeartbeatTakeTurns) {
+    std::set<std::uint64_t> groups;
+    for (std::uint64_t group = 1; group <= 2 * pair::kGroupClaimsMax + 3; ++group) {
+        own_.claims.push_back({.group = group, .term = 1, .is_active = true});
+        groups.insert(group);
+    }
+    std::vector<std::uint64_t> said;
+    for (int i = 0; i < 100 && said.size() < groups.size(); ++i) {
+        peer_.heard.clear();
+        run();
+        for (const pair::Message& each : peer_.heard) {
+            if (!each.heartbeat) continue;
+            for (const pair::GroupClaim& claim : each.heartbeat->claims) {
+                said.push_back(claim.group);
+            }
+        }
+    }
+    ASSERT_GE(said.size(), groups.size());
+    EXPECT_EQ(std::set(said.begin(), said.begin() + static_cast<std::ptrdiff_t>(groups.size())),
+              groups);
+}
+
+TEST_F(PeerLinkTest, AQuestionThatHasWaitedIsNotFollowed) {
+    run();
+    says_.ask = pair::Ask{.verb = pair::Ask::Verb::kProbe, .id = 1, .group = 1};
+    peer_.say(says_);
+    const Instant said_at = Instant::clock::now();
+    while (Instant::clock::now() - said_at < std::chrono::milliseconds(20)) {
+        // This instance is stopped, for many intervals.
+    }
+    says_.ask->id = 2;
+    run();
+    EXPECT_FALSE(is_answered(1));
+    EXPECT_TRUE(is_answered(2));
 }
 
 TEST_F(PeerLinkTest, WhatComesBeforeTheFirstHeartbeatOfALifeIsNotTaken) {

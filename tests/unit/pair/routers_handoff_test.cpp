@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/pair/two_with_groups.h"
+#include "tests/unit/pair/virtual_routers.h"
 
 namespace tandem::pair {
 namespace {
@@ -176,6 +177,59 @@ TEST_F(RoutersOfTwo, WhoWasMutedAndHasToTakeOverAgainSaysSo) {
     there_.routers.set_workers_run(true, two_.now);
     two_.run(milliseconds(100));
     EXPECT_FALSE(there_.answers()) << "it has been heard";
+}
+
+TEST_F(RoutersOfTwo, OfAMutedGroupOnlyTheFamilyWhoseRoleChangesSpeaksAgain) {
+    here_.vips.push_back(here_.vips[0]);
+    here_.vips[1].address = *IpAddress::parse("2001:db8::80");
+    here_.groups[0].source_v6 = *IpAddress::parse("fe80::20");
+    here_.routers.follow(here_.groups, here_.vips, two_.now);
+    two_.run(milliseconds(100));
+    ASSERT_TRUE(here_.routers.standing(kMovedGroup).is_active);
+    two_.frames_arrive = false;
+    here_.routers.set_muted(kMovedGroup, true);
+    // Somebody takes IPv6 over, and is not heard again.
+    const Advert advert{.router_id = here_.groups[0].router_id,
+                        .priority = 255,
+                        .interval = milliseconds(10),
+                        .source = *IpAddress::parse("fe80::99"),
+                        .destination = kVrrpGroupV6,
+                        .addresses = {*IpAddress::parse("fe80::99"), here_.vips[1].address}};
+    std::vector<std::uint8_t> frame(ethernet::kHeaderBytes);
+    const std::vector<std::uint8_t> packet = make_advert(advert, AdvertChecksum::kWithPseudoHeader);
+    frame.insert(frame.end(), packet.begin(), packet.end());
+    here_.routers.on_frame(0, frame, two_.now);
+    ASSERT_TRUE(here_.roles.is_silent(0, /*is_v4=*/false));
+    std::size_t heard_v6 = 0;
+    for (const Instant end = two_.now + milliseconds(100); two_.now < end;) {
+        two_.now += TwoWithGroups::kTick;
+        here_.routers.wake(two_.now);
+        here_.routers.on_time(two_.now);
+        for (const Advert& said : adverts_in(here_.routers.take_frames())) {
+            EXPECT_FALSE(said.source.is_v4()) << "its role is what it was";
+            ++heard_v6;
+        }
+    }
+    EXPECT_TRUE(here_.answers());
+    EXPECT_GT(heard_v6, 0U);
+}
+
+TEST_F(RoutersOfTwo, WhatWasToBeSaidBeforeAPauseIsNot) {
+    const auto adverts_now = [&] { return adverts_in(here_.routers.take_frames()).size(); };
+    const auto step_until_said = [&] {
+        for (std::uint64_t sent = here_.routers.counts().sent;
+             here_.routers.counts().sent == sent;) {
+            two_.now += TwoWithGroups::kTick;
+            here_.routers.wake(two_.now);
+            here_.routers.on_time(two_.now);
+        }
+    };
+    step_until_said();
+    EXPECT_EQ(adverts_now(), 1U);
+    step_until_said();
+    two_.now += seconds(1);
+    here_.routers.wake(two_.now);
+    EXPECT_EQ(adverts_now(), 0U);
 }
 
 TEST_F(RoutersOfTwo, AGroupWithNobodyToServeIsLeftToTheOtherOneUntilThereIs) {
