@@ -120,9 +120,15 @@ void MainCore::step(Instant now) {
     for (KernelTwin& twin : ports_.twins()) busy_ |= twin.carry();
 }
 
+/// Others take over from who is not heard: long work is no reason for that, and ends no role.
+void MainCore::keep_advertising() {
+    pair_.keep_advertising(std::chrono::steady_clock::now());
+}
+
 /// Of a group that is this instance's from now on, workers know all before the first packet comes.
 void MainCore::follow_roles(Instant now) {
-    if (!peer_ || !peer_->tables.follow_roles(coarse_now())) return;
+    const auto meanwhile = [this] { keep_advertising(); };
+    if (!peer_ || !peer_->tables.follow_roles(coarse_now(), meanwhile)) return;
     merged_ = 0;
     next_try_ = now;
     follow_plan(now);
@@ -265,9 +271,9 @@ bool MainCore::merge(std::uint64_t plan_generation, Instant now) {
     if (!plan_reader_.still_intact()) return false;
     group_numbers_ = pair_.follow(groups, vips, now);
     merger_.set_group_numbers(group_numbers_);
-    Result<std::vector<tables::BlockRef>> references =
-        merger_.merge(shared_.plan(), *plan, plan_generation, coarse_now(),
-                      [&] { return plan_reader_.still_intact(); });
+    Result<std::vector<tables::BlockRef>> references = merger_.merge(
+        shared_.plan(), *plan, plan_generation, coarse_now(),
+        [&] { return plan_reader_.still_intact(); }, [this] { keep_advertising(); });
     if (!references) {
         report_unmerged(plan_generation, references.error().message, now);
         return false;
@@ -283,7 +289,8 @@ bool MainCore::merge(std::uint64_t plan_generation, Instant now) {
     }
     if (peer_) {
         peer_->tables.follow_plan(*plan, group_numbers_);
-        if (peer_->tables.follow_roles(coarse_now())) merged_is_outdated_ = true;
+        const auto meanwhile = [this] { keep_advertising(); };
+        if (peer_->tables.follow_roles(coarse_now(), meanwhile)) merged_is_outdated_ = true;
     }
     spdlog::debug("plan {} is live as generation {}", plan_generation, published.value());
     return true;

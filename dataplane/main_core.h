@@ -63,6 +63,7 @@ class MainCore {
     void follow_vips(const tables::PlanView& plan);
     void follow_digests(const tables::PlanView& plan, std::uint64_t plan_generation);
     void set_vips();
+    void keep_advertising();
     void follow_roles(Instant now);
     void judge_preemption(Instant now);
     void follow_hold_down();

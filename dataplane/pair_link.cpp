@@ -89,6 +89,11 @@ void PairLink::step(Instant now, const std::function<void()>& on_roles) {
     show_counts();
 }
 
+void PairLink::keep_advertising(Instant now) {
+    routers_.keep_active(now);
+    speak();
+}
+
 void PairLink::show_counts() {
     const pair::AdvertCounts& counts = routers_.counts();
     tables::AdvertCounters& shown = fixed_.adverts;

@@ -45,6 +45,8 @@ class PairLink {
                                   std::span<const tables::PlanVip> vips, Instant now);
     /// `on_roles` is called when roles have changed, before anybody hears of it.
     void step(Instant now, const std::function<void()>& on_roles);
+    /// In the midst of long work: what is due to be said is said.
+    void keep_advertising(Instant now);
     [[nodiscard]] pair::Routers& routers() { return routers_; }
     /// See Routers::allow_preemption.
     void allow_preemption(bool is_allowed) { routers_.allow_preemption(is_allowed); }

@@ -138,13 +138,13 @@ std::vector<std::uint64_t> PairedTables::perhaps_empty_groups() const {
     return groups;
 }
 
-bool PairedTables::follow_roles(CoarseTime now) {
+bool PairedTables::follow_roles(CoarseTime now, const std::function<void()>& meanwhile) {
     std::vector<tables::Domain> domains;
     for (const Share& share : shares_) {
         if (!fixed_->roles.is_silent(share.group, share.is_v4)) domains.push_back(share.domain);
     }
     std::ranges::sort(domains);
-    return replication_->set_domains(std::move(domains), now);
+    return replication_->set_domains(std::move(domains), now, meanwhile);
 }
 
 bool PairedTables::step(CoarseTime now) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,8 +35,9 @@ class PairedTables {
 
     /// After each merge. `numbers`: of groups, as Roles has them.
     void follow_plan(const tables::PlanView& plan, const pair::Routers::Numbers& numbers);
-    /// True: workers are to see other slots, and at once.
-    bool follow_roles(CoarseTime now);
+    /// True: workers are to see other slots, and at once. `meanwhile` is called between tables.
+    bool follow_roles(
+        CoarseTime now, const std::function<void()>& meanwhile = [] {});
     /// True: workers are to see other slots.
     bool step(CoarseTime now);
     bool settle(CoarseTime now) { return replication_->settle(now); }

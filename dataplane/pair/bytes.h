@@ -1,6 +1,7 @@
 // Numbers in network order, one after the other: how messages and records are written and read.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -12,9 +13,11 @@ class ByteWriter {
   public:
     template <class Number>
     void number(Number value) {
-        for (std::size_t i = sizeof(Number); i > 0; --i) {
-            bytes_.push_back(static_cast<std::uint8_t>(value >> (8 * (i - 1))));
+        std::array<std::uint8_t, sizeof(Number)> written;
+        for (std::size_t i = 0; i < sizeof(Number); ++i) {
+            written[i] = static_cast<std::uint8_t>(value >> (8 * (sizeof(Number) - 1 - i)));
         }
+        bytes(written);
     }
     void bytes(std::span<const std::uint8_t> bytes) {
         bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());

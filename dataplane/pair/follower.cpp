@@ -284,6 +284,14 @@ tables::SlotMemory::Steady Follower::steady(const tables::SlotTableId& id) const
     return steady;
 }
 
+std::vector<bool> Follower::slots_with_flows(const tables::SlotTableId& id,
+                                             std::size_t slot_count) const {
+    const auto table = tables_.find(id);
+    if (table == tables_.end()) return std::vector<bool>(slot_count);
+    const std::vector<bool>& has_flows = table->second.has_flows;
+    return has_flows.size() == slot_count ? has_flows : std::vector<bool>(slot_count, true);
+}
+
 /// From the peer's numbers.
 void Follower::translate(tables::SlotMemory::Steady& steady) const {
     for (std::uint16_t& owner : steady.owners) {

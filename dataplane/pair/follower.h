@@ -54,12 +54,9 @@ class Follower {
     [[nodiscard]] std::vector<tables::SlotTableId> tables() const;
     /// By own numbers; of a table that has().
     [[nodiscard]] tables::SlotMemory::Steady steady(const tables::SlotTableId& id) const;
-    /// Whether the peer may remember flows of this slot, of so many; of a table that has().
-    [[nodiscard]] bool has_flows(const tables::SlotTableId& id, std::uint32_t slot,
-                                 std::size_t slot_count) const {
-        const std::vector<bool>& has_flows = tables_.at(id).has_flows;
-        return slot_count != has_flows.size() || has_flows[slot];
-    }
+    /// Of which slots, of so many, the peer may remember flows: of none of a table it has not told.
+    [[nodiscard]] std::vector<bool> slots_with_flows(const tables::SlotTableId& id,
+                                                     std::size_t slot_count) const;
     /// Tables that steady() says something new of since the last call.
     std::vector<tables::SlotTableId> take_changed();
     /// This instance answers for these, sorted: what the peer says of them is ignored, and what it

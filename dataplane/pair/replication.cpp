@@ -78,7 +78,8 @@ std::vector<Replication::OwnTable> Replication::own_tables() const {
     return own;
 }
 
-bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
+bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now,
+                              const std::function<void()>& meanwhile) {
     if (domains == domains_) return false;
     // By the numbers of the latest plan.
     bool has_changed = follow_tables(std::exchange(follows_anew_, false));
@@ -88,12 +89,9 @@ bool Replication::set_domains(std::vector<Domain> domains, CoarseTime now) {
     for (const OwnTable& own : own_tables()) {
         const SlotTableId& id = own.id;
         if (std::ranges::binary_search(before, id.domain)) continue;
-        const std::size_t slot_count = slots_->find(id)->memory.slots().size();
-        std::vector<bool> has_flows(slot_count);
-        const bool is_told = follower_.has(id);
-        for (std::uint32_t slot = 0; is_told && slot < slot_count; ++slot) {
-            has_flows[slot] = follower_.has_flows(id, slot, slot_count);
-        }
+        meanwhile();
+        const std::vector<bool> has_flows =
+            follower_.slots_with_flows(id, slots_->find(id)->memory.slots().size());
         inheritance_.note_use(id.pool, has_flows, now);
         if (slots_->take_over(id, now, [&](std::uint32_t slot) { return has_flows[slot]; })) {
             taken_over.insert(id.domain);

@@ -42,7 +42,10 @@ class Replication {
     void set_plan(std::vector<ToldBackend> backends, std::vector<tables::HealthState> verdicts,
                   std::uint64_t hash_key_id);
     /// The domains that this instance answers for. True: workers are to see other slots.
-    bool set_domains(std::vector<tables::Domain> domains, CoarseTime now);
+    /// `meanwhile` is called between tables: many take long.
+    bool set_domains(
+        std::vector<tables::Domain> domains, CoarseTime now,
+        const std::function<void()>& meanwhile = [] {});
 
     /// The peer is heard, for the first time since it was lost; `is_new`: it has been restarted.
     void peer_appears(bool is_new, CoarseTime now);

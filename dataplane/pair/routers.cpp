@@ -85,7 +85,8 @@ Routers::Numbers Routers::follow(std::span<const PlanGroup> groups,
             record.source_v4 = record.source_v6 = {};
         }
     }
-    give_up_others(records, now);  // first: their numbers are free then
+    if (!awake_at_) awake_at_ = now;  // until it looks, it cannot have heard anybody
+    give_up_others(records, now);     // first: their numbers are free then
     for (std::size_t i = 0; i < records.size(); ++i) {
         const PlanGroup& record = records[i];
         Group& group = group_of(record, now);
@@ -293,19 +294,23 @@ std::vector<GroupClaim> Routers::claims() const {
     return claims;
 }
 
+/// Who has gone on to say that it is active was away since then only; others have not been heard.
+void Routers::notice_pause(Group& group, Router& router, Instant now) {
+    const bool is_active = router.vrrp->role() == Role::kActive;
+    const std::optional<Instant> since = is_active ? std::max(awake_at_, spoke_at_) : awake_at_;
+    const Duration pause = std::max(kPauseMin, router.vrrp->active_interval() / 4);
+    if (!since || now - *since <= pause) return;
+    // What was to be said before need not be so any more; what has waited is heard before it is
+    // judged anew.
+    frames_.clear();
+    may_preempt_ = false;
+    router.vrrp->allow_preemption(false);
+    perform(group, router, router.vrrp->on_pause(now), now);
+}
+
 void Routers::wake(Instant now) {
-    const Duration away = awake_at_ ? now - *awake_at_ : Duration{};
+    for_each([&](Group& group, Router& router) { notice_pause(group, router, now); });
     awake_at_ = now;
-    for_each([&](Group& group, Router& router) {
-        const Duration pause = std::max(kPauseMin, router.vrrp->active_interval() / 4);
-        if (away <= pause) return;
-        // What was to be said before need not be so any more; what has waited is heard before it is
-        // judged anew.
-        frames_.clear();
-        may_preempt_ = false;
-        router.vrrp->allow_preemption(false);
-        perform(group, router, router.vrrp->on_pause(now), now);
-    });
 }
 
 void Routers::on_frame(std::uint8_t port, std::span<const std::uint8_t> frame, Instant now) {
@@ -349,6 +354,17 @@ void Routers::on_time(Instant now) {
         if (router.moves_until && now >= *router.moves_until) settle(group, router);
     });
     show_moving();
+}
+
+void Routers::keep_active(Instant now) {
+    const auto is_active = [](const Router& router) {
+        return router.vrrp->role() == Role::kActive;
+    };
+    for_each([&](Group& group, Router& router) {
+        if (is_active(router)) notice_pause(group, router, now);
+        if (is_active(router)) perform(group, router, router.vrrp->on_deadline(now), now);
+    });
+    spoke_at_ = now;
 }
 
 bool Routers::set_empty(std::span<const std::uint64_t> groups,

@@ -63,6 +63,9 @@ class Routers {
     /// A frame that came in on `port`.
     void on_frame(std::uint8_t port, std::span<const std::uint8_t> frame, Instant now);
     void on_time(Instant now);
+    /// In the midst of long work: who is active goes on to say so, if it was not stopped meanwhile.
+    /// Others are not judged, for frames that have arrived are not taken: to them it is a pause.
+    void keep_active(Instant now);
 
     /// Evidence. Who cannot forward does not claim to. True if that was new.
     bool set_workers_run(bool workers_run, Instant now);
@@ -145,6 +148,7 @@ class Routers {
     void let_go(const Group& group, Router& router);
     void settle(const Group& group, Router& router);
     void perform(Group& group, Router& router, const Actions& actions, Instant now);
+    void notice_pause(Group& group, Router& router, Instant now);
     void judge(Group& group, Instant now);
     void judge_all(Instant now);
     void advertise(const Group& group, const Router& router, std::uint8_t priority);
@@ -179,6 +183,7 @@ class Routers {
     std::optional<std::uint64_t> hands_off_;
     std::uint32_t ports_down_ = 0;  ///< a bit a port
     std::optional<Instant> awake_at_;
+    std::optional<Instant> spoke_at_;  ///< in the midst of work
 };
 static_assert(tables::kPortsMax <= 32, "a bit a port");
 

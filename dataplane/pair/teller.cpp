@@ -5,6 +5,12 @@
 
 namespace tandem::pair {
 
+namespace {
+
+constexpr std::size_t kRecordsAtOnce = 512;  ///< at a step: others wait for the main core, too
+
+}  // namespace
+
 void Teller::begin(Contents contents, const tables::SlotTables& slots) {
     stream_.restart();
     contents_ = std::move(contents);
@@ -24,7 +30,7 @@ void Teller::begin(Contents contents, const tables::SlotTables& slots) {
 void Teller::go_on(const tables::SlotTables& slots) {
     if (phase_ == Phase::kChanges) tell_endings();
     if (phase_ != Phase::kTables) return;
-    while (stream_.has_room()) {
+    for (std::size_t i = 0; i < kRecordsAtOnce && stream_.has_room(); ++i) {
         if (next_backend_ < contents_.backends.size()) {
             push(contents_.backends[next_backend_++]);
         } else if (next_table_ < contents_.tables.size()) {

@@ -34,7 +34,7 @@ class Teller {
     /// There is nobody to be told.
     void stop() { phase_ = Phase::kIdle; }
 
-    /// As much as there is room for.
+    /// As much as there is room for, and as a step may take.
     void go_on(const tables::SlotTables& slots);
     /// Backends and tables are told: it is the flows' turn.
     [[nodiscard]] bool awaits_flows() const { return phase_ == Phase::kFlows; }

@@ -144,13 +144,14 @@ Merger::Merger(Region& live_region, Publisher& live, std::span<const PortInfo> p
 
 Result<std::vector<BlockRef>> Merger::merge(const Region& plan_region, const PlanView& plan,
                                             std::uint64_t plan_generation, CoarseTime now,
-                                            const std::function<bool()>& is_intact) {
+                                            const std::function<bool()>& is_intact,
+                                            const std::function<void()>& meanwhile) {
     if (std::optional<Error> error = contradiction(plan)) return *error;
-    if (Status status = read_owners(plan_region, plan, now, is_intact); !status) {
+    if (Status status = read_owners(plan_region, plan, now, is_intact, meanwhile); !status) {
         return status.error();
     }
     fresh_.clear();
-    Result<std::vector<BlockRef>> references = write(plan, plan_generation);
+    Result<std::vector<BlockRef>> references = write(plan, plan_generation, meanwhile);
     if (!references) published(false);
     return references;
 }
@@ -171,7 +172,8 @@ void Merger::published(bool done) {
 
 /// Takes over the owners of those tables that have others than at the last time.
 Status Merger::read_owners(const Region& plan_region, const PlanView& plan, CoarseTime now,
-                           const std::function<bool()>& is_intact) {
+                           const std::function<bool()>& is_intact,
+                           const std::function<void()>& meanwhile) {
     std::vector<PlanPool> records;
     for (const PlanPool& shared : plan.pools) records.push_back(read_once(shared));
     std::vector<std::vector<BackendIndex>> owners(records.size());
@@ -205,13 +207,15 @@ Status Merger::read_owners(const Region& plan_region, const PlanView& plan, Coar
         Blocks& blocks = blocks_[ids[i]];
         slots_.set_hold(ids[i], record.transition_hold_s);
         if (owners[used[i].pool].empty() || blocks.plan == record.slots) continue;
+        meanwhile();
         slots_.update(ids[i], owners[used[i].pool], now);
         blocks.plan = record.slots;
     }
     return Nothing{};
 }
 
-Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t plan_generation) {
+Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t plan_generation,
+                                            const std::function<void()>& meanwhile) {
     const std::vector<UsedPool> used = used_pools(plan);
     if (used.size() > kLivePoolsMax) {
         return Error{"VIPs of too many groups share their pools"};
@@ -244,6 +248,7 @@ Result<std::vector<BlockRef>> Merger::write(const PlanView& plan, std::uint64_t 
         pools[i].flow_budget_percent = pool.flow_budget_percent;
         const SlotTableId id{.pool = pools[i].id, .domain = used[i].domain};
         if (slots_.find(id) == nullptr) return Error{"the plan was replaced while it was read"};
+        meanwhile();
         if (Status status = write_slots(id, pools[i], references); !status) return status.error();
     }
     return references;

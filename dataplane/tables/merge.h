@@ -28,10 +28,12 @@ class Merger {
     /// Writes the blocks of the next live generation and returns their references for the caller to
     /// publish. `is_intact` is asked once all of the plan's slots have been read, before anything
     /// is made of them. Errors: the plan was not intact, the live region is full, or the plan
-    /// contradicts itself (a bug in control); no block is allocated then.
-    Result<std::vector<BlockRef>> merge(const Region& plan_region, const PlanView& plan,
-                                        std::uint64_t plan_generation, CoarseTime now,
-                                        const std::function<bool()>& is_intact);
+    /// contradicts itself (a bug in control); no block is allocated then. `meanwhile` is called
+    /// between tables: many take long.
+    Result<std::vector<BlockRef>> merge(
+        const Region& plan_region, const PlanView& plan, std::uint64_t plan_generation,
+        CoarseTime now, const std::function<bool()>& is_intact,
+        const std::function<void()>& meanwhile = [] {});
 
     /// By the plan's numbers of groups, those that Roles has them under, for the merges to come.
     void set_group_numbers(std::span<const std::uint8_t, kGroupsMax> numbers) {
@@ -64,11 +66,13 @@ class Merger {
                                 const VipTableShape& shape);
     Result<BlockRef> write_backends(const PlanView& plan);
     Status read_owners(const Region& plan_region, const PlanView& plan, CoarseTime now,
-                       const std::function<bool()>& is_intact);
+                       const std::function<bool()>& is_intact,
+                       const std::function<void()>& meanwhile);
     Status write_slots(const SlotTableId& id, LivePool& record, std::vector<BlockRef>& references);
     void write_backend(LiveBackend& live, const PlanView& plan, std::span<const PlanPool> pools,
                        const PlanBackend& backend) const;
-    Result<std::vector<BlockRef>> write(const PlanView& plan, std::uint64_t plan_generation);
+    Result<std::vector<BlockRef>> write(const PlanView& plan, std::uint64_t plan_generation,
+                                        const std::function<void()>& meanwhile);
 
     Publisher* live_;
     std::span<const PortInfo> ports_;

@@ -220,11 +220,12 @@ std::size_t Dataplane::adoptable(std::size_t group) const {
     std::size_t count = 0;
     for (const auto& [id, table] : slots_.all()) {
         if (id.domain != domain_of(group) || !table.peers) continue;
-        const pair::Follower& follower = replication_->follower();
         const std::span<const tables::Slot> own = table.memory.slots();
+        const std::vector<bool> has_flows =
+            replication_->follower().slots_with_flows(id, own.size());
         for (std::uint32_t i = 0; i < own.size(); ++i) {
             const bool differs = table.peers->owners[i] != own[i].owner;
-            if (differs || (follower.has(id) && follower.has_flows(id, i, own.size()))) ++count;
+            if (differs || has_flows[i]) ++count;
         }
     }
     return count;

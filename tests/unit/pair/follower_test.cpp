@@ -362,12 +362,12 @@ TEST_F(FollowerTest, SaysWhichSlotsThePeerMayHaveFlowsOf) {
     table({11, 11, 11, 11});
     flow(0x4000'0000, 11);  // a quarter of all hashes: slot 1
     all_told();
-    EXPECT_FALSE(follower_.has_flows(kFarm, 0, 4));
-    EXPECT_TRUE(follower_.has_flows(kFarm, 1, 4));
+    EXPECT_FALSE(follower_.slots_with_flows(kFarm, 4)[0]);
+    EXPECT_TRUE(follower_.slots_with_flows(kFarm, 4)[1]);
     flow(0xc000'0000, 11);
-    EXPECT_TRUE(follower_.has_flows(kFarm, 3, 4));
-    EXPECT_FALSE(follower_.has_flows(kFarm, 2, 4));
-    EXPECT_TRUE(follower_.has_flows(kFarm, 4, 5)) << "of other slots nothing is known";
+    EXPECT_TRUE(follower_.slots_with_flows(kFarm, 4)[3]);
+    EXPECT_FALSE(follower_.slots_with_flows(kFarm, 4)[2]);
+    EXPECT_TRUE(follower_.slots_with_flows(kFarm, 5)[4]) << "of other slots nothing is known";
 }
 
 // The peer gives the number of a backend that is gone to another one, and workers go by numbers.
@@ -379,9 +379,9 @@ TEST_F(FollowerTest, AFlowWhoseBackendComesLaterHasItsSlotFromThenOn) {
     gone.number = 12;
     follower_.take(gone);
     flow(0x4000'0000, 12);
-    EXPECT_FALSE(follower_.has_flows(kFarm, 1, 4)) << "of which pool?";
+    EXPECT_FALSE(follower_.slots_with_flows(kFarm, 4)[1]) << "of which pool?";
     follower_.take(farm_backend(9, 12));
-    EXPECT_TRUE(follower_.has_flows(kFarm, 1, 4)) << "though that one is not known here";
+    EXPECT_TRUE(follower_.slots_with_flows(kFarm, 4)[1]) << "though that one is not known here";
     follower_.take(farm_backend(2, 12));
     EXPECT_EQ(backend_of(0x4000'0000), 2);
 }

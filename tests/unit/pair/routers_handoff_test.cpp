@@ -214,6 +214,32 @@ TEST_F(RoutersOfTwo, OfAMutedGroupOnlyTheFamilyWhoseRoleChangesSpeaksAgain) {
     EXPECT_GT(heard_v6, 0U);
 }
 
+TEST_F(RoutersOfTwo, LongWorkEndsNoRoleIfWhoIsActiveGoesOnToSaySo) {
+    const std::uint64_t sent = here_.routers.counts().sent;
+    for (int i = 0; i < 40; ++i) {
+        two_.now += milliseconds(5);
+        here_.routers.keep_active(two_.now);
+        there_.routers.keep_active(two_.now);
+    }
+    EXPECT_GE(here_.routers.counts().sent - sent, 19U);
+    for (GroupSide* each : {&here_, &there_}) each->routers.wake(two_.now);
+    for (GroupSide* each : {&here_, &there_}) each->routers.on_time(two_.now);
+    EXPECT_TRUE(here_.answers());
+    EXPECT_FALSE(there_.answers()) << "it has not been looked whether it is heard";
+    two_.frames_arrive = false;
+    two_.run(milliseconds(50));
+    EXPECT_TRUE(there_.answers());
+}
+
+TEST_F(RoutersOfTwo, WhoWasStoppedInTheMidstOfLongWorkListensFirst) {
+    two_.now += milliseconds(5);
+    here_.routers.keep_active(two_.now);
+    two_.now += seconds(1);
+    here_.routers.keep_active(two_.now);
+    EXPECT_FALSE(here_.answers());
+    EXPECT_TRUE(adverts_in(here_.routers.take_frames()).empty());
+}
+
 TEST_F(RoutersOfTwo, WhatWasToBeSaidBeforeAPauseIsNot) {
     const auto adverts_now = [&] { return adverts_in(here_.routers.take_frames()).size(); };
     const auto step_until_said = [&] {

@@ -36,6 +36,18 @@ bool takes_virtual_mac(const tables::Roles& roles, bool is_v4 = true) {
                                  tables::Roles::mac_number(virtual_mac(kRouterId, is_v4).data()));
 }
 
+TEST(Routers, WhoTakesLongToStartListensBeforeItTakesOver) {
+    Instance instance;
+    instance.follow(kNoon);
+    const Instant begun = kNoon + std::chrono::seconds(1);
+    instance.step(begun);
+    EXPECT_TRUE(instance.roles.is_silent(0, true));
+    instance.run(begun, 3 * kEvery);
+    EXPECT_TRUE(instance.roles.is_silent(0, true));
+    instance.run(begun + 3 * kEvery, 2 * kEvery);
+    EXPECT_FALSE(instance.roles.is_silent(0, true));
+}
+
 TEST(Routers, ANewGroupIsSilentUntilItsRouterIsActive) {
     Instance one;
     const std::uint8_t number = one.follow(kNoon)[0];

@@ -98,6 +98,30 @@ TEST_F(TellerTest, HasCaughtUpWhenThePeerHasAcknowledgedWhatThereWasAndNotWhatCa
     EXPECT_TRUE(teller_.is_caught_up());
 }
 
+TEST_F(TellerTest, ManyTablesTakeManyStepsForOthersWaitForEach) {
+    constexpr std::size_t kTables = 20;
+    constexpr std::uint32_t kSlots = 65'537;
+    constexpr std::size_t kRecordsPerTable = 1 + (kSlots + ToldSteady::kMax - 1) / ToldSteady::kMax;
+    std::vector<SlotTableId> tables;
+    for (std::size_t i = 0; i < kTables; ++i) tables.push_back({.pool = 100 + i, .domain = 2});
+    slots_.keep_only(tables);
+    for (const SlotTableId& id : tables) {
+        slots_.update(id, std::vector<tables::BackendIndex>(kSlots, 1), 1000);
+    }
+    begin(tables);
+    std::size_t steps = 0;
+    std::uint64_t most = 0;
+    for (; steps < 1000 && !teller_.awaits_flows(); ++steps) {
+        const std::uint64_t before = teller_.stream().end();
+        teller_.go_on(slots_);
+        most = std::max(most, teller_.stream().end() - before);
+    }
+    EXPECT_GE(teller_.stream().end(), kTables * kRecordsPerTable);
+    EXPECT_LT(most, 2 * kRecordsPerTable) << "about a table at a step";
+    EXPECT_GE(steps, kTables / 2);
+    EXPECT_LT(steps, 1000U);
+}
+
 TEST_F(TellerTest, LargeTablesComeInParts) {
     constexpr SlotTableId kLarge{.pool = 12, .domain = 2};
     slots_.keep_only(std::vector{kLarge});
