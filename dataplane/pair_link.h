@@ -43,7 +43,8 @@ class PairLink {
     /// See Routers::follow.
     pair::Routers::Numbers follow(std::span<const tables::PlanGroup> groups,
                                   std::span<const tables::PlanVip> vips, Instant now);
-    /// `on_roles` is called when roles have changed, before anybody hears of it.
+    /// `on_roles` is called when roles have changed. Others hear of it after that, or in its midst
+    /// by keep_advertising().
     void step(Instant now, const std::function<void()>& on_roles);
     /// In the midst of long work: what is due to be said is said.
     void keep_advertising(Instant now);
