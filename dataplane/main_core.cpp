@@ -125,8 +125,9 @@ void MainCore::keep_advertising() {
     pair_.keep_advertising(std::chrono::steady_clock::now());
 }
 
-/// Of a group that is this instance's from now on, workers are to know all at once. Packets that
-/// come before they do are forwarded by the peer's word, as while it is a backup.
+/// Of a group that is this instance's from now on, workers are to know all at once, before others
+/// hear of it. Packets that come before they do are forwarded by the peer's word, as while it is a
+/// backup.
 void MainCore::follow_roles(Instant now) {
     const auto meanwhile = [this] { keep_advertising(); };
     if (!peer_ || !peer_->tables.follow_roles(coarse_now(), meanwhile)) return;

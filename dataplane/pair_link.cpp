@@ -74,7 +74,7 @@ pair::Routers::Numbers PairLink::follow(std::span<const tables::PlanGroup> group
         ports_.take_mac(group.port, virtual_mac(group.router_id, true));
         ports_.take_mac(group.port, virtual_mac(group.router_id, false));
     }
-    speak();
+    speak(routers_.take_ready_frames());
     report();
     return numbers;
 }
@@ -85,13 +85,13 @@ void PairLink::step(Instant now, const std::function<void()>& on_roles) {
     look_at_evidence(now);
     routers_.on_time(now);
     if (report()) on_roles();
-    speak();
+    speak(routers_.take_frames());
     show_counts();
 }
 
 void PairLink::keep_advertising(Instant now) {
     routers_.keep_active(now);
-    speak();
+    speak(routers_.take_ready_frames());
 }
 
 void PairLink::show_counts() {
@@ -109,7 +109,7 @@ void PairLink::show_counts() {
 
 void PairLink::stop(Instant now) {
     const Duration late = routers_.stop(now);
-    speak();
+    speak(routers_.take_frames());
     report();
     std::this_thread::sleep_for(late);
 }
@@ -134,12 +134,12 @@ void PairLink::hear(Instant now) {
 }
 
 /// By worker 0: while it stands still, nothing is said, and later only what is still so.
-void PairLink::speak() {
+void PairLink::speak(const std::vector<pair::Routers::Frame>& frames) {
     const auto cycles = [](Duration duration) {
         const double seconds = std::chrono::duration<double>(duration).count();
         return static_cast<std::uint64_t>(seconds * static_cast<double>(rte_get_tsc_hz()));
     };
-    for (const pair::Routers::Frame& frame : routers_.take_frames()) {
+    for (const pair::Routers::Frame& frame : frames) {
         rte_mbuf* mbuf = mbuf_of(frame.bytes, ports_.memory());
         if (mbuf == nullptr) continue;
         pipeline::PairFrame said{mbuf, rte_rdtsc() + cycles(frame.good_for)};

@@ -43,8 +43,8 @@ class PairLink {
     /// See Routers::follow.
     pair::Routers::Numbers follow(std::span<const tables::PlanGroup> groups,
                                   std::span<const tables::PlanVip> vips, Instant now);
-    /// `on_roles` is called when roles have changed. Others hear of it after that, or in its midst
-    /// by keep_advertising().
+    /// `on_roles` is called when roles have changed. Others hear of what this instance has become
+    /// active for after that.
     void step(Instant now, const std::function<void()>& on_roles);
     /// In the midst of long work: what is due to be said is said.
     void keep_advertising(Instant now);
@@ -59,7 +59,7 @@ class PairLink {
 
   private:
     void hear(Instant now);
-    void speak();
+    void speak(const std::vector<pair::Routers::Frame>& frames);
     void look_at_evidence(Instant now);
     bool report();
     void show_counts();

@@ -230,6 +230,7 @@ void Routers::perform(Group& group, Router& router, const Actions& actions, Inst
         const bool is_active = *actions.role == Role::kActive;
         const bool was_active = !roles_->is_silent(group.number, router.is_v4);
         router.is_muted = false;
+        router.is_new = is_active;
         if (is_active != was_active) router.moves_until = now + kLate;
         show_moving();
         if (is_active) {
@@ -309,7 +310,10 @@ void Routers::notice_pause(Group& group, Router& router, Instant now) {
 }
 
 void Routers::wake(Instant now) {
-    for_each([&](Group& group, Router& router) { notice_pause(group, router, now); });
+    for_each([&](Group& group, Router& router) {
+        router.is_new = false;
+        notice_pause(group, router, now);
+    });
     awake_at_ = now;
 }
 
@@ -362,7 +366,8 @@ void Routers::keep_active(Instant now) {
     };
     for_each([&](Group& group, Router& router) {
         if (is_active(router)) notice_pause(group, router, now);
-        if (is_active(router)) perform(group, router, router.vrrp->on_deadline(now), now);
+        if (!is_active(router) || router.is_new) return;
+        perform(group, router, router.vrrp->on_deadline(now), now);
     });
     spoke_at_ = now;
 }

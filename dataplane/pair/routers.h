@@ -41,7 +41,8 @@ class Routers {
     struct Frame {
         std::uint8_t port;
         std::vector<std::uint8_t> bytes;
-        Duration good_for;  ///< sent later, it might speak against who is active by then
+        Duration good_for;   ///< sent later, it might speak against who is active by then
+        bool awaits_tables;  ///< workers are to know first: of who has become active in this step
     };
     struct RoleChange {
         std::string group;
@@ -63,8 +64,9 @@ class Routers {
     /// A frame that came in on `port`.
     void on_frame(std::uint8_t port, std::span<const std::uint8_t> frame, Instant now);
     void on_time(Instant now);
-    /// In the midst of long work: who is active goes on to say so, if it was not stopped meanwhile.
-    /// Others are not judged, for frames that have arrived are not taken: to them it is a pause.
+    /// In the midst of long work: who was active before this step goes on to say so, if it was not
+    /// stopped meanwhile. Others are not judged, for frames that have arrived are not taken: to
+    /// them it is a pause.
     void keep_active(Instant now);
 
     /// Evidence. Who cannot forward does not claim to. True if that was new.
@@ -111,6 +113,8 @@ class Routers {
     Duration stop(Instant now);
 
     [[nodiscard]] std::vector<Frame> take_frames() { return std::exchange(frames_, {}); }
+    /// Those that do not wait for tables, which workers do not have yet.
+    [[nodiscard]] std::vector<Frame> take_ready_frames();
     [[nodiscard]] std::vector<RoleChange> take_changes() { return std::exchange(changes_, {}); }
     /// Whether the peer has lost a group since the last call: it was active, and could not go on.
     [[nodiscard]] bool take_loss() { return std::exchange(has_lost_, false); }
@@ -127,6 +131,7 @@ class Routers {
         /// to whoever was.
         std::optional<Instant> moves_until{};
         bool is_muted = false;
+        bool is_new = false;  ///< active since this step
     };
     struct Group {
         std::uint8_t number;

@@ -1,5 +1,6 @@
 // What virtual routers say: advertisements, and to whom frames for their VIPs are to go.
 #include <algorithm>
+#include <iterator>
 
 #include "dataplane/pair/routers.h"
 
@@ -64,7 +65,7 @@ void Routers::advertise(const Group& group, const Router& router, std::uint8_t p
         frames_.push_back(
             {record.port,
              framed(to, mac_of(group, router), router.is_v4, make_advert(advert, checksum)),
-             advert.interval});
+             advert.interval, router.is_new});
         ++counts_.sent;
     };
     if (record.peer_count == 0) send(router.is_v4 ? kVrrpMacV4 : kVrrpMacV6);
@@ -78,8 +79,17 @@ void Routers::advertise(const Group& group, const Router& router, std::uint8_t p
 void Routers::announce(const Group& group, const Router& router) {
     for (const IpAddress& vip : router.vips) {
         frames_.push_back({group.record.port, make_announcement(vip, mac_of(group, router)),
-                           milliseconds(group.record.interval_ms)});
+                           milliseconds(group.record.interval_ms), router.is_new});
     }
+}
+
+std::vector<Routers::Frame> Routers::take_ready_frames() {
+    std::vector<Frame> frames = take_frames();
+    const auto waiting = std::ranges::stable_partition(
+        frames, [](const Frame& frame) { return !frame.awaits_tables; });
+    frames_.assign(std::move_iterator(waiting.begin()), std::move_iterator(waiting.end()));
+    frames.erase(waiting.begin(), waiting.end());
+    return frames;
 }
 
 }  // namespace tandem::pair

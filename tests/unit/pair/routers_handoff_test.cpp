@@ -231,6 +231,25 @@ TEST_F(RoutersOfTwo, LongWorkEndsNoRoleIfWhoIsActiveGoesOnToSaySo) {
     EXPECT_TRUE(there_.answers());
 }
 
+TEST_F(RoutersOfTwo, OthersHearOfATakeoverWhenWorkersKnow) {
+    two_.frames_arrive = false;
+    while (!there_.answers()) two_.run(TwoWithGroups::kTick);
+    const std::uint64_t sent = there_.routers.counts().sent;
+    EXPECT_GT(sent, 0U);
+    for (int i = 0; i < 10; ++i) {  // in the midst of the step in which it has become active
+        two_.now += milliseconds(5);
+        there_.routers.keep_active(two_.now);
+        EXPECT_TRUE(there_.routers.take_ready_frames().empty());
+    }
+    EXPECT_EQ(there_.routers.counts().sent, sent);
+    EXPECT_EQ(adverts_in(there_.routers.take_frames()).size(), sent);
+
+    there_.routers.wake(two_.now);
+    there_.routers.on_time(two_.now);
+    EXPECT_TRUE(there_.answers());
+    EXPECT_FALSE(adverts_in(there_.routers.take_ready_frames()).empty()) << "another step";
+}
+
 TEST_F(RoutersOfTwo, WhoWasStoppedInTheMidstOfLongWorkListensFirst) {
     two_.now += milliseconds(5);
     here_.routers.keep_active(two_.now);
