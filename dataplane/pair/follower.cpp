@@ -79,8 +79,8 @@ void Follower::map_backends() {
 }
 
 void Follower::map_verdicts() {
-    std::vector<HealthState> verdicts(own_.size(), HealthState::kUnused);
-    for (std::size_t i = 0; i < peers_verdicts_.size(); ++i) {
+    std::vector<HealthState> verdicts(is_alive_ ? own_.size() : 0, HealthState::kUnused);
+    for (std::size_t i = 0; is_alive_ && i < peers_verdicts_.size(); ++i) {
         const BackendIndex own = own_number(static_cast<BackendIndex>(i));
         if (own != kNoBackend) verdicts[own] = peers_verdicts_[i];
     }
@@ -133,10 +133,12 @@ bool Follower::ignores(tables::Domain domain) {
 
 void Follower::set_alive(bool is_alive, CoarseTime now) {
     old_since_[serial_] = is_alive ? 0 : std::max<CoarseTime>(now, 1);
-    if (is_alive || verdicts_.empty()) return;
+    // It may never have lost us, and goes on from what it has told: that is not told again.
+    if (std::exchange(is_alive_, is_alive) != is_alive) map_verdicts();
+}
+
+void Follower::forget_verdicts() {
     peers_verdicts_.clear();
-    verdicts_.clear();
-    ++verdict_revision_;
 }
 
 struct Follower::Sees {

@@ -36,6 +36,8 @@ class Follower {
     void take(const Told& told);
     /// The peer lives no longer, or does again and goes on with the telling.
     void set_alive(bool is_alive, CoarseTime now);
+    /// The peer has been restarted: what it said before is not shown again.
+    void forget_verdicts();
 
     /// All of the telling has come.
     [[nodiscard]] bool is_caught_up() const {
@@ -111,7 +113,8 @@ class Follower {
     std::vector<ToldBackend> peers_;            ///< by the peer's numbers
     std::vector<tables::BackendIndex> to_own_;  ///< likewise
     std::vector<tables::HealthState> peers_verdicts_;
-    std::vector<tables::HealthState> verdicts_;
+    std::vector<tables::HealthState> verdicts_;  ///< none while the peer is not heard
+    bool is_alive_ = true;
     std::uint64_t verdict_revision_ = 0;
     std::map<tables::SlotTableId, Table> tables_;
     std::map<tables::SlotTableId, Table> incoming_;  ///< of a telling that is not whole yet

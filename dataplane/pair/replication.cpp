@@ -175,6 +175,7 @@ void Replication::peer_appears(bool is_new, CoarseTime now) {
     if (is_new) {
         receiver_.forget();
         awaited_.clear();  // its telling begins with what it answers for
+        follower_.forget_verdicts();
     }
     is_peer_alive_ = true;
     follower_.set_alive(true, now);

@@ -1,5 +1,6 @@
 """Two instances that find different things of the backends come to one table."""
 import re
+import signal
 import statistics
 
 import client
@@ -36,6 +37,21 @@ def test_who_is_right_about_the_rest_takes_a_backend_out_on_both(lab):
         second.find(lab.backends[0])
         wait_until(lambda: len(serving(lab)) == 4, "all four serve again")
         wait_same_tables(first, second)
+
+
+def test_a_standby_that_was_stopped_is_believed_again(lab):
+    with running(lab) as (first, second):
+        second.lose(lab.backends[0])
+        first.control.wait_for_log(re.compile("is out: the peer finds it down"))
+        wait_same_tables(first, second)
+        since = first.mark()
+        second.dataplane.signal(signal.SIGSTOP)
+        first.dataplane.wait_for_log(re.compile("peer: not heard for .* taken for dead"), since)
+        wait_until(lambda: "backend1" in serving(lab), "alone, it goes by what it finds itself")
+        second.dataplane.signal(signal.SIGCONT)
+        # It has not lost the first one, and what it has told goes on to hold.
+        wait_same_tables(first, second)
+        assert serving(lab) == {"backend2", "backend3", "backend4"}
 
 
 def test_both_have_the_same_tables_soon_after_either_finds_something(lab):

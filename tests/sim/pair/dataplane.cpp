@@ -236,7 +236,11 @@ std::array<bool, kPoolsMax> Dataplane::follows(std::size_t group) const {
     for (std::size_t pool = 0; pool < plan_->pool_ids.size(); ++pool) {
         const SlotTableId id{.pool = plan_->pool_ids[pool], .domain = domain_of(group)};
         const tables::SlotTables::Table* table = slots_.find(id);
-        follows[pool] = table != nullptr && table->peers;
+        if (table == nullptr || !table->peers) continue;
+        // Of another size it is not followed any further: what was told before that holds on.
+        const pair::Follower& follower = replication_->follower();
+        const std::size_t slots = table->memory.slots().size();
+        follows[pool] = !follower.has(id) || follower.steady(id).owners.size() == slots;
     }
     return follows;
 }

@@ -35,8 +35,9 @@ void Judge::change(Flow& flow, std::size_t at, bool answers, const Dataplane& da
     flow.unknown[other(at)] = Excuse::kUntold;
 }
 
-/// A SYN of the flow's comes out of a queue when its client has long got an answer to another one:
-/// whoever does not know that takes it for a new connection's.
+/// What is left of an earlier connection on the same ports, or a SYN of this one, comes out of a
+/// queue when its client has long got an answer elsewhere: whoever does not know of that goes by
+/// it.
 void Judge::opens_elsewhere(Flow& flow, std::size_t at) {
     groups_[flow.seen.group].is_as_told = {};
     if (flow.unknown[at] == Excuse::kNone) flow.unknown[at] = Excuse::kOpening;
@@ -63,7 +64,8 @@ std::string Judge::forwarded(const ClientPacket& packet, std::size_t at, Backend
     ++counts_->packets;
     Flow& flow = (*flows_)[packet.flow];
     if (packet.changes != flow.changes) {  // it belongs to the past
-        const bool is_late = packet.signal.opens && packet.seen.key == flow.seen.key;
+        const bool is_placed = packet.signal.opens || !dataplane.live().serves(flow.backend);
+        const bool is_late = is_placed && packet.seen.key == flow.seen.key;
         if (is_late && to != flow.backend) opens_elsewhere(flow, at);
         return {};
     }

@@ -18,6 +18,21 @@ tables::BackendIndex translated(std::uint16_t owner, const Plan& from, const Pla
     return id == kNobody ? tables::kNoBackend : to.index_of[id];
 }
 
+/// Whether it knows what the peer's checks find of each backend that both have.
+bool knows_verdicts(const Dataplane& dataplane, const Dataplane& peer) {
+    const std::span<const tables::HealthState> known = dataplane.peers_verdicts();
+    const Plan& own = *dataplane.live().plan;
+    const Plan& theirs = *peer.live().plan;
+    for (std::size_t i = 0; i < kBackends; ++i) {
+        const auto id = static_cast<BackendId>(i);
+        if (!own.has(id) || !theirs.has(id)) continue;
+        const tables::BackendIndex number = own.index_of[id];
+        const tables::HealthState verdict = theirs.content.backends[theirs.index_of[id]].health;
+        if (number >= known.size() || known[number] != verdict) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 Promises::Promises(const Shape& shape, Counts& counts, Instant begin)
@@ -178,6 +193,9 @@ std::string Promises::at_the_end(const Seen& seen, Instant /*now*/) {
         }
         if (!seen.dataplanes[i]->replication().has_told_all()) {
             return fmt::format("in a healed pair {} has not told all", i);
+        }
+        if (!knows_verdicts(*seen.dataplanes[i], *seen.dataplanes[1 - i])) {
+            return fmt::format("in a healed pair {} does not know the other one's verdicts", i);
         }
         if (seen.dataplanes[i]->has_lost_words()) {
             return fmt::format("in a healed pair {} has not heard all of its workers", i);

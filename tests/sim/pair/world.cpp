@@ -192,6 +192,7 @@ void World::boot(std::size_t i) {
     machine.live = {};
     const Setting setting = machine.control ? machine.control->setting() : wanted_;
     machine.control.emplace(shape_, setting, plan::TableKey{.key = kSlotKey, .born_ms = 1});
+    machine.peers_verdicts.clear();
     for (std::size_t backend = 0; backend < kBackends; ++backend) {
         set_verdict(i, static_cast<BackendId>(backend));
     }
@@ -203,7 +204,6 @@ void World::start(std::size_t i) {
     Machine& machine = machines_[i];
     trace("{} starts", i);
     machine.is_paused = machine.is_leaving = machine.is_stopping = false;
-    machine.peers_verdicts.clear();
     if (machine.live.plan) {
         for (std::size_t id = 0; id < kBackends; ++id) {
             if (machine.live.plan->index_of[id] == machine.plan->index_of[id]) continue;

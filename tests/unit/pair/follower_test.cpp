@@ -283,6 +283,22 @@ TEST_F(FollowerTest, APeerThatIsGoneHasNoVerdicts) {
     const std::uint64_t gone = follower_.verdict_revision();
     follower_.set_alive(false, now_);
     EXPECT_EQ(follower_.verdict_revision(), gone);
+    own({0, 1, 3, 2});
+    EXPECT_TRUE(follower_.verdicts().empty()) << "whatever is configured here";
+}
+
+TEST_F(FollowerTest, APeerThatWasNotHeardForATimeHasItsVerdictsAgainForItMayNotKnow) {
+    begin();
+    follower_.take(ToldVerdict{12, HealthState::kDown});
+    all_told();
+    follower_.set_alive(false, now_);
+    follower_.set_alive(true, now_);
+    ASSERT_EQ(follower_.verdicts().size(), 4U);
+    EXPECT_EQ(follower_.verdicts()[2], HealthState::kDown);
+    follower_.set_alive(false, now_);
+    follower_.forget_verdicts();
+    follower_.set_alive(true, now_);
+    EXPECT_EQ(follower_.verdicts()[2], HealthState::kUnused) << "it has been restarted";
 }
 
 TEST_F(FollowerTest, FlowsOfAPeerThatLivesStayAndOfOneThatIsGoneForAsLongAsTheyMayBeSilent) {

@@ -52,6 +52,27 @@ TEST_F(ReplicationTest, NewsArriveAsTheyHappen) {
     EXPECT_EQ(a_.replication.tellings(), 1U);
 }
 
+TEST_F(ReplicationTest, WhoLosesAPeerThatHasNotLostItHasItsVerdictsAgain) {
+    a_.verdicts[a_.number_of(3)] = HealthState::kDown;
+    a_.plan();
+    two_.meet();
+    two_.run(20);
+    b_.replication.peer_is_lost(two_.coarse());
+    EXPECT_TRUE(b_.replication.follower().verdicts().empty());
+    a_.verdicts[a_.number_of(2)] = HealthState::kDown;
+    a_.plan();
+    two_.run(20);
+    b_.replication.peer_appears(/*is_new=*/false, two_.coarse());
+    b_.replication.peer_has_key(kSharedKey);
+    two_.run(200);
+    ASSERT_TRUE(b_.replication.is_caught_up());
+    EXPECT_EQ(a_.replication.tellings(), 1U) << "it has not noticed";
+    const auto verdicts = b_.replication.follower().verdicts();
+    EXPECT_EQ(verdicts[b_.number_of(1)], HealthState::kUp);
+    EXPECT_EQ(verdicts[b_.number_of(2)], HealthState::kDown);
+    EXPECT_EQ(verdicts[b_.number_of(3)], HealthState::kDown);
+}
+
 TEST_F(ReplicationTest, ATakeoverGoesOnWhereTheOtherHasStopped) {
     a_.own({1, 4, 3, 4}, two_.coarse());
     ASSERT_TRUE(a_.remember(1, 2, two_.coarse()));
