@@ -10,13 +10,14 @@ has the address.
   keepalived_Nms_gap_ms  keepalived's processes are killed, and their machine's port goes down
   stop_lost              questions without an answer around a clean stop of the active dataplane
   handoff_lost           the same around a handoff and the way back
+  many_pools_10ms_gap_ms the active dataplane is killed, with a group of many pools
   control_lost           the same when control is killed
   channel_lost           the same when the channel between the two is cut; no role may change
   failback_lost          the same when an instance returns and takes over again
   broken_connections     of downloads that run while each of these happens, and while the active
                          dataplane is killed amid a drain, a return and a change of weights
   opening_lost           besides these, requests that were opened within the last 50 ms
-  needless_switches      of roles, by a kill of control or a cut of the channel
+  needless_switches      of roles, besides those that a scenario asks for
   false_switches         takeovers at 30 ms while nothing happens but that both CPUs are busy
 Strikes are spread evenly over the time after an advertisement: what is left of an interval is a part
 of the gap, and fifteen moments by chance would move the median by a tenth of an interval. Gaps are
@@ -46,6 +47,7 @@ PROGRAMS = (programs.DATAPLANE, programs.CONTROL)
 RUNS = 15
 WATCH_SECONDS = 600
 INTERVALS_MS = (1000, 100, 30, 10)
+MANY_POOLS = 60
 PORT = 80
 DOWNLOADS = 200
 SETTLE_SECONDS = 0.3
@@ -67,9 +69,11 @@ def start_echo(node):
 
 
 @contextlib.contextmanager
-def pair_of_tandems(lab, interval_ms):
+def pair_of_tandems(lab, interval_ms, idle_pools=0):
     backends = [node.ipv4 for node in lab.backends]
-    services = {"echo": Service(VIP4, backends, protocol="udp"), "web": Service(VIP4, backends, on_down="keep")}
+    services = {"echo": Service(VIP4, backends, protocol="udp"), "web": Service(VIP4, backends, on_down="keep"),
+                **{f"idle{number}": Service(f"198.18.0.{number + 1}", backends[:1])
+                   for number in range(idle_pools)}}
     # Killed again and again, one would have to wait longer each time for what was its own.
     with running(lab, f"{interval_ms}ms", services, stall_limit_ms=50, poll="adaptive",
                  packet_memory="", hold_down_max='"0s"') as both:
@@ -379,6 +383,21 @@ def measure_interval(interval_ms, runs, figures, failback):
         figures["needless_switches"] = figures.get("needless_switches", 0) + needless
 
 
+def measure_many_pools(runs, figures, failback):
+    """Whose tables take several intervals to take over, and to tell."""
+    with Pair(backends=3, balancers=2) as lab, pair_of_tandems(lab, 10, MANY_POOLS) as both:
+        switches, returns = both[1].switches(), len(failback)
+        scenario, gaps = Killed(*both), []
+        for delay in delays(10, runs):
+            gaps.append(scenario.leave(delay)["gap_ms"])
+            failback.append(scenario.come_back()["lost"])
+        figures["many_pools_10ms_gap_ms"] = statistics.median(gaps)
+        row(f"kill, 10 ms, {MANY_POOLS} pools", gaps)
+        needless = both[1].switches() - switches - (len(failback) - returns)
+        row(f"for nothing, {MANY_POOLS} pools", [needless], "switches")
+        figures["needless_switches"] += needless
+
+
 def measure_downloads(figures):
     """Of long downloads, one run of each scenario."""
     figures["broken_connections"] = 0
@@ -407,6 +426,7 @@ def measure(arguments):
     for interval_ms in INTERVALS_MS:
         measure_interval(interval_ms, runs, figures, failback)
         measure_keepalived(interval_ms, runs, figures)
+    measure_many_pools(runs, figures, failback)
     figures["failback_lost"] = sum(failback)
     row("return", failback, "lost")
     measure_downloads(figures)

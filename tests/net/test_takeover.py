@@ -9,7 +9,8 @@ import nginx
 import pytest
 from downloads import Downloads
 from lab import VIP4, Lab, wait_until
-from pair import backend, running
+from pair import backend, running, wait_in_step
+from tandem import Service
 
 
 @pytest.fixture
@@ -147,6 +148,24 @@ def test_a_drill_measures_the_gap(lab):
         assert hard["ok"] and 200 < hard["gap_ms"] < 1000, hard
         assert first.peer()["drills"] == 2
         assert first.dataplane.text().count("active for IPv4") == 3
+
+
+def test_many_pools_come_to_rest_however_short_the_interval(lab):
+    # To take over or adopt so many tables takes several intervals, in which it is to be heard.
+    services = {"web": Service(VIP4, [node.ipv4 for node in lab.backends]),
+                **{f"pool{number}": Service(f"198.18.0.{number}", [lab.backends[number % 3].ipv4])
+                   for number in range(1, 61)}}
+    with running(lab, "10ms", services) as (first, second):
+        downloads = Downloads(lab, 60)
+        for _ in range(3):
+            first.dataplane.kill()
+            wait_until(second.is_active, "the other one takes over")
+            since = first.mark()
+            first.start_dataplane()
+            first.wait_role("active", since, seconds=60)
+            wait_until(lambda: first.is_active() and not second.is_active(), "its way back", 60)
+            wait_in_step(first, second)
+        assert not downloads.broken()
 
 
 def test_a_clean_stop_loses_no_packet_however_long_the_interval(lab):

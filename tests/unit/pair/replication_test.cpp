@@ -52,6 +52,15 @@ TEST_F(ReplicationTest, NewsArriveAsTheyHappen) {
     EXPECT_EQ(a_.replication.tellings(), 1U);
 }
 
+TEST_F(ReplicationTest, OthersHaveTheirTurnBetweenTablesThatAreTakenOver) {
+    std::size_t turns = 0;
+    const auto count = [&] { ++turns; };
+    b_.replication.set_domains({kSharedDomain}, two_.coarse(), count);
+    EXPECT_EQ(turns, 1U);
+    b_.replication.set_domains({}, two_.coarse(), count);
+    EXPECT_EQ(turns, 1U) << "nothing is taken over";
+}
+
 TEST_F(ReplicationTest, WhoLosesAPeerThatHasNotLostItHasItsVerdictsAgain) {
     a_.verdicts[a_.number_of(3)] = HealthState::kDown;
     a_.plan();

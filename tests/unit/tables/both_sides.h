@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <new>
 #include <optional>
 #include <string>
@@ -80,7 +81,8 @@ class Both {
         plan_publisher_.collect(Instant{});
         const std::optional<PlanView> plan = PlanView::open(plan_region_, generation);
         CHECK(plan.has_value());
-        return merger_.merge(plan_region_, *plan, generation, now, [] { return true; });
+        return merger_.merge(
+            plan_region_, *plan, generation, now, [] { return true; }, meanwhile);
     }
 
     /// Merges, publishes and opens what is live then.
@@ -106,6 +108,7 @@ class Both {
     }
 
     CoarseTime now = 1000;  ///< what merging takes for the time
+    std::function<void()> meanwhile = [] {};
 
     Publisher& live() { return live_; }
     Merger& merger() { return merger_; }

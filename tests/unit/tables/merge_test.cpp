@@ -264,6 +264,15 @@ TEST(Merge, WhatCouldNotBePublishedIsGivenBackAndMergedAnew) {
     EXPECT_EQ(both.apply(plan).pools()[0].slots[3].owner, 2);
 }
 
+TEST(Merge, OthersHaveTheirTurnBetweenTables) {
+    Both both;
+    std::size_t turns = 0;
+    both.meanwhile = [&] { ++turns; };
+    PlanContent plan = small_plan();
+    const std::size_t pools = both.apply(plan).pools().size();
+    EXPECT_EQ(turns, 2 * pools) << "slots are followed, and written";
+}
+
 TEST(Merge, AFullRegionIsAnErrorThatLosesNothing) {
     Both both(12);
     PlanContent plan = small_plan();
