@@ -15,7 +15,8 @@ has the address.
   channel_lost           the same when the channel between the two is cut; no role may change
   failback_lost          the same when an instance returns and takes over again
   broken_connections     of downloads that run while each of these happens, and while the active
-                         dataplane is killed amid a drain, a return and a change of weights
+                         dataplane is killed amid a drain, a return and a change of weights; a
+                         server paces each of them, which is most of the silence that it sees
   opening_lost           besides these, requests that were opened within the last 50 ms
   needless_switches      of roles, besides those that a scenario asks for
   false_switches         takeovers at 30 ms while nothing happens but that both CPUs are busy
@@ -150,6 +151,7 @@ class Adverts:
 
 class Scenario:
     """Something that happens to the active one, and how it ends."""
+    takes_over = True  # the other one
 
     def __init__(self, first, second):
         self.first, self.second = first, second
@@ -230,7 +232,11 @@ class HandedOff(Scenario):
         assert self.first.ask(do="take_back")["ok"]
 
 
-class ControlKilled(Scenario):
+class Undisturbed(Scenario):
+    takes_over = False
+
+
+class ControlKilled(Undisturbed):
     def strike(self):
         self.first.control.kill()
 
@@ -238,7 +244,7 @@ class ControlKilled(Scenario):
         self.first.start_control()
 
 
-class ChannelCut(Scenario):
+class ChannelCut(Undisturbed):
     def strike(self):
         self.cut = contextlib.ExitStack()
         self.cut.enter_context(cut_channel(self.first, self.second))
@@ -301,14 +307,15 @@ def keepalived_gaps(lab, interval_ms, runs):
 
 
 def broken_downloads(scenario):
-    """Of downloads under way while it happens and while it ends; and of requests opened just before."""
+    """Of downloads under way while it happens and while it ends; of requests opened just before; and
+    the longest silence that each download saw."""
     lab = scenario.first.lab
     downloads = Downloads(lab, DOWNLOADS)
     failed = []
     is_struck = isinstance(scenario, KilledAmidChanges)
     with Stream(lab, VIP4, rate=100) if is_struck else contextlib.nullcontext() as stream:
         scenario.strike()
-        if not isinstance(scenario, (ControlKilled, ChannelCut)):
+        if scenario.takes_over:
             wait_until(scenario.second.is_active, "the other one has taken over")
         if is_struck:
             time.sleep(1)
@@ -316,10 +323,10 @@ def broken_downloads(scenario):
                       if result["start"] <= scenario.opened]
     since = scenario.first.mark()
     scenario.mend()
-    if isinstance(scenario, (ControlKilled, ChannelCut)):
-        wait_until(scenario.first.is_active, "the first one is active")
-    else:
+    if scenario.takes_over:
         scenario.first.wait_role("active", since, seconds=60)
+    else:
+        wait_until(scenario.first.is_active, "the first one is active")
     if len(downloads.ended()) == DOWNLOADS:
         raise programs.Trouble("all downloads had ended before the first one was active again")
     wait_in_step(scenario.first, scenario.second)
@@ -328,7 +335,7 @@ def broken_downloads(scenario):
     if is_struck:
         young = sum(scenario.opened - result["start"] < YOUNG_SECONDS for result in failed)
         broken += len(scenario.later.broken()) + len(failed) - young
-    return broken, young
+    return broken, young, [each["silence_ms"] for each in downloads.ended() if "sha256" in each]
 
 
 def false_switches(lab, seconds):
@@ -402,12 +409,13 @@ def measure_downloads(figures):
     """Of long downloads, one run of each scenario."""
     figures["broken_connections"] = 0
     with Pair(backends=3, balancers=2) as lab, pair_of_tandems(lab, 30) as both:
-        for kind in (Killed, Paused, Unplugged, Stopped, HandedOff, ControlKilled, ChannelCut,
-                     KilledAmidChanges):
-            broken, young = broken_downloads(kind(*both))
+        for kind in (Undisturbed, Killed, Paused, Unplugged, Stopped, HandedOff, ControlKilled,
+                     ChannelCut, KilledAmidChanges):
+            broken, young, silences = broken_downloads(kind(*both))
             figures["broken_connections"] += broken
             figures["opening_lost"] = figures.get("opening_lost", 0) + young
-            row(f"of {DOWNLOADS} downloads, {kind.__name__}", [broken], "broken")
+            row(f"of {DOWNLOADS}, {kind.__name__}", [broken], "broken")
+            row("  longest silence of each", silences)
 
 
 def measure_keepalived(interval_ms, runs, figures):

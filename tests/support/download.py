@@ -1,12 +1,13 @@
 """Many long downloads at once, each on a connection of its own. Runs on the lab's client.
 
-Prints one JSON line per download as it begins, {"begun": true}, and one as it ends: {"sha256": HEX}
-or {"error": TEXT}.
+Prints one JSON line per download as it begins, {"begun": true}, and one as it ends: {"sha256": HEX,
+"silence_ms": LONGEST} or {"error": TEXT}. silence_ms: with nothing received.
 """
 import argparse
 import asyncio
 import hashlib
 import json
+import time
 
 
 async def download(options):
@@ -18,16 +19,18 @@ async def download(options):
         if not head.startswith(b"HTTP/1.1 200 "):
             raise ConnectionError(f"answer {head[:60]!r}")
         print(json.dumps({"begun": True}), flush=True)
+        silence, heard = 0, time.monotonic()
         while data := await reader.read(1 << 16):
             digest.update(data)
+            silence, heard = max(silence, time.monotonic() - heard), time.monotonic()
     finally:
         writer.close()
-    return digest.hexdigest()
+    return {"sha256": digest.hexdigest(), "silence_ms": silence * 1000}
 
 
 async def one(options):
     try:
-        result = {"sha256": await asyncio.wait_for(download(options), options.timeout)}
+        result = await asyncio.wait_for(download(options), options.timeout)
     except (OSError, EOFError, asyncio.TimeoutError) as error:
         result = {"error": str(error) or type(error).__name__}
     print(json.dumps(result), flush=True)
