@@ -77,6 +77,7 @@ def test_who_loses_its_group_again_gets_it_back_later(lab):
             since = first.mark()
             first.start_dataplane()
             first.wait_role("active", since)
+            wait_until(lambda: not second.is_active(), "the other one has heard of it")
             assert second.peer()["losses"] == losses
         text = first.dataplane.text()[since:]
         in_turn = ["it is too early", "it is no longer too early", "active for IPv4"]
