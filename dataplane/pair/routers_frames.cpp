@@ -85,10 +85,10 @@ void Routers::announce(const Group& group, const Router& router) {
 
 std::vector<Routers::Frame> Routers::take_ready_frames() {
     std::vector<Frame> frames = take_frames();
-    const auto waiting = std::ranges::stable_partition(
-        frames, [](const Frame& frame) { return !frame.awaits_tables; });
-    frames_.assign(std::move_iterator(waiting.begin()), std::move_iterator(waiting.end()));
-    frames.erase(waiting.begin(), waiting.end());
+    const auto waiting = std::stable_partition(
+        frames.begin(), frames.end(), [](const Frame& frame) { return !frame.awaits_tables; });
+    frames_.assign(std::move_iterator(waiting), std::move_iterator(frames.end()));
+    frames.erase(waiting, frames.end());
     return frames;
 }
 
