@@ -29,14 +29,24 @@ Tracked go_on(FlowTable& flows, const FlowTable::Place& flow, const SlotNow& at,
     return {flow.backend(), true, !is_news};
 }
 
+/// As the other instance knows it. kNoBackend: its backend is not known here, or is of another
+/// pool: the other instance had given its number away before it told of the flow, which is over.
+BackendIndex backend_of(const PeerFlows::Flow& known, const SlotNow& at,
+                        std::span<const LiveBackend> backends) {
+    const bool is_anothers =
+        known.backend < backends.size() && backends[known.backend].pool != at.pool;
+    return is_anothers ? kNoBackend : known.backend;
+}
+
 /// One that the other instance remembers. `without`: where it goes if its backend is not known
 /// here.
 Tracked adopt(FlowTable& flows, const FlowSought& sought, const PeerFlows::Flow& known,
               const SlotNow& at, const FlowSignal& signal, std::span<const LiveBackend> backends,
               BackendIndex without, CoarseTime now) {
-    const BackendIndex backend = known.backend == kNoBackend                   ? without
-                                 : may_serve(known.backend, at.pool, backends) ? known.backend
-                                                                               : at.slot.owner;
+    const BackendIndex told = backend_of(known, at, backends);
+    const BackendIndex backend = told == kNoBackend                   ? without
+                                 : may_serve(told, at.pool, backends) ? told
+                                                                      : at.slot.owner;
     if (backend == kNoBackend) return {kNoBackend, false, false};
     const FlowTable::Place flow = flows.adopt(sought.hash, backend, known.state, now, at.identity);
     if (!flow) return {backend, false, false};
@@ -63,7 +73,8 @@ BackendIndex follow_peer(const SlotNow& at, std::span<const LiveBackend> backend
     BackendIndex known = steady_owner(at);
     if (at.peers != nullptr) {
         const auto flow = at.peers->find(at.identity);
-        if (flow && flow->backend != kNoBackend) known = flow->backend;
+        const BackendIndex told = flow ? backend_of(*flow, at, backends) : kNoBackend;
+        if (told != kNoBackend) known = told;
     }
     return may_serve(known, at.pool, backends) ? known : at.slot.owner;
 }
