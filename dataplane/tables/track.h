@@ -22,6 +22,7 @@
 // A packet that closes an unknown flow (FIN, RST) goes the same way and is not remembered.
 //
 // No backend of another pool may serve a flow: the number of one that is gone may be another's now.
+// Of a flow with such a one the other instance has said nothing: it is as unknown as any.
 //
 // What finds no room to be remembered goes where any other packet of an unknown flow goes, an
 // opening one as well: the flow then has one backend for as long as the slot's steady owner may
