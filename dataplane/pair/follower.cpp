@@ -320,9 +320,9 @@ bool Follower::sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets
     const auto keeps = [&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
         const CoarseTime since = old_since_[flow.serial];
         const bool is_old = since != 0 && now - since > remembering;
+        const bool goes = is_over ? is_over(identity, flow, is_old) : is_old;
         // If its teller is heard again, it does not know that they are gone.
-        wants_telling_ |= is_old && flow.serial == serial_;
-        const bool goes = is_old || (is_over && is_over(identity, flow));
+        wants_telling_ |= goes && is_old && flow.serial == serial_;
         if (goes && on_gone) on_gone(identity);
         if (!goes && flow.backend < counting_.size()) ++counting_[flow.backend];
         return !goes;

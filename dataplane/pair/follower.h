@@ -75,10 +75,12 @@ class Follower {
     /// Grows when verdicts() changes.
     [[nodiscard]] std::uint64_t verdict_revision() const { return verdict_revision_; }
 
-    using IsOver = std::function<bool(tables::FlowIdentity, const tables::PeerFlows::Flow&)>;
+    /// `is_old`: its telling has counted no more for as long as a flow may be silent.
+    using IsOver =
+        std::function<bool(tables::FlowIdentity, const tables::PeerFlows::Flow&, bool is_old)>;
     using OnGone = std::function<void(tables::FlowIdentity)>;
-    /// Takes away flows that are of no telling that counts, or over, and says so: in the next
-    /// `buckets`, until it has been through all of them in this second. True: now it has.
+    /// Takes away flows that are over (by default: old), and says so: in the next `buckets`, until
+    /// it has been through all of them in this second. True: now it has.
     bool sweep(CoarseTime now, CoarseTime remembering, std::size_t buckets,
                const IsOver& is_over = {}, const OnGone& on_gone = {});
     /// Of each own backend how many flows of the peer's there are; counted by the last whole sweep.

@@ -29,9 +29,9 @@ CoarseTime Inheritance::last_use(std::uint64_t pool, std::uint32_t slot, CoarseT
     return noted != 0 && !inherited_.empty() ? now : noted;
 }
 
-bool Inheritance::meet(Domain domain, CoarseTime now) {
+std::optional<bool> Inheritance::meet(Domain domain, CoarseTime now) {
     const auto of = std::ranges::find(inherited_, domain, &Inherited::domain);
-    if (of == inherited_.end()) return false;
+    if (of == inherited_.end()) return std::nullopt;
     const bool is_silent = now - of->since > remembering_;
     of->is_there |= !is_silent;
     return is_silent;

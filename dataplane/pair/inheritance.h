@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "dataplane/base/time.h"
@@ -27,8 +28,9 @@ class Inheritance {
     /// that became steady before they are gone, and changed once more, would find them again.
     [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot, CoarseTime now) const;
 
-    /// A sweep meets a flow of the domain. True: it has been silent for as long as one may be.
-    [[nodiscard]] bool meet(tables::Domain domain, CoarseTime now);
+    /// A sweep meets a flow of the domain. Whether it has been silent for as long as one may be;
+    /// nullopt: the domain is not inherited.
+    [[nodiscard]] std::optional<bool> meet(tables::Domain domain, CoarseTime now);
     /// All flows have been met once more; `is_empty`: no flow of any domain is left.
     void end_sweep(bool is_empty);
 

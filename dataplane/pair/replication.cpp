@@ -114,14 +114,17 @@ void Replication::inherit(const std::vector<Domain>& before, CoarseTime now) {
     }
 }
 
-/// Whether an inherited flow has been silent for as long as one may be, or all of its slot go where
-/// it does.
-bool Replication::is_over(tables::FlowIdentity identity, const PeerFlows::Flow& flow,
+/// Whether a flow has been silent for as long as one may be, or is inherited and all of its slot go
+/// where it does. The peer has gone on with it until this instance took over, however long it had
+/// not been heard by then: an inherited one is silent since the takeover.
+bool Replication::is_over(tables::FlowIdentity identity, const PeerFlows::Flow& flow, bool is_old,
                           CoarseTime now) {
     if (is_of_steady_slot(identity, flow.backend)) return true;
     const Domain domain = tables::domain_of(identity);
+    const std::optional<bool> is_silent = inheritance_.meet(domain, now);
+    if (is_silent && answers_for(domain)) return *is_silent;
     // Of a domain that was given up meanwhile, the peer says what is over.
-    return inheritance_.meet(domain, now) && answers_for(domain);
+    return is_old && is_silent.value_or(true);
 }
 
 /// A telling that began before the peer answered for them says nothing of these.
@@ -340,8 +343,8 @@ bool Replication::step(CoarseTime now) {
     // Who is told of an inherited flow is told of its end.
     const bool has_swept_all = follower_.sweep(
         now, settings_.remembering, kBucketsAtOnce,
-        [&](tables::FlowIdentity identity, const PeerFlows::Flow& flow) {
-            return is_over(identity, flow, now);
+        [&](tables::FlowIdentity identity, const PeerFlows::Flow& flow, bool is_old) {
+            return is_over(identity, flow, is_old, now);
         },
         [&](tables::FlowIdentity identity) {
             if (answers_for(tables::domain_of(identity))) {

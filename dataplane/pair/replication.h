@@ -130,7 +130,7 @@ class Replication {
     [[nodiscard]] CoarseTime last_use(std::uint64_t pool, std::uint32_t slot, CoarseTime now) const;
     void inherit(const std::vector<tables::Domain>& before, CoarseTime now);
     [[nodiscard]] bool is_over(tables::FlowIdentity identity, const tables::PeerFlows::Flow& flow,
-                               CoarseTime now);
+                               bool is_old, CoarseTime now);
     bool follow_tables(bool all);
     void await(const std::vector<tables::Domain>& before);
     void await_no_longer();

@@ -93,6 +93,23 @@ TEST_F(InheritanceTest, InheritedFlowsAreOverBeforeTheirSlotIsSteady) {
     EXPECT_EQ(a_.peers.count(), 0U) << "and says so";
 }
 
+// Only the channel was cut at first: it has gone on with them.
+TEST_F(InheritanceTest, InheritedFlowsAreSilentSinceTheTakeoverAndNotSinceThePeerWasHeardLast) {
+    for (std::uint64_t flow = 0; flow < 50; ++flow) a_.remember(flow, 2, two_.coarse());
+    two_.meet();
+    two_.run(20);
+    two_.part();
+    two_.pass(seconds(800));
+    two_.run(20);
+    b_.answer_for_all(two_.coarse());
+    two_.pass(seconds(800));
+    two_.run(20);
+    EXPECT_EQ(b_.peers_flow(1), 2U);
+    two_.pass(seconds(101));
+    two_.run(20);
+    EXPECT_EQ(b_.peers_flow(1), std::nullopt);
+}
+
 // Both were active for a while, and the other one has been all the time: it has told once.
 TEST_F(InheritanceTest, WhatThePeerOfADomainThatWasGivenUpGoesOnToTellIsNotOver) {
     for (std::uint64_t flow = 0; flow < 50; ++flow) a_.remember(flow, 2, two_.coarse());
