@@ -93,7 +93,6 @@ Routers::Numbers Routers::follow(std::span<const PlanGroup> groups,
         numbers[i] = group.number;
         roles_->set_mac(group.number, record.has_virtual_mac != 0 ? record.router_id : 0);
         for (Router& router : group.routers) {
-            router.source = router.is_v4 ? record.source_v4 : record.source_v6;
             configure(group, router, vips_of(vips, i, router.is_v4), now);
         }
         judge(group, now);
@@ -121,10 +120,14 @@ void Routers::give_up_others(std::span<const PlanGroup> records, Instant now) {
 }
 
 void Routers::configure(Group& group, Router& router, std::vector<IpAddress> vips, Instant now) {
+    const IpAddress& source = router.is_v4 ? group.record.source_v4 : group.record.source_v6;
+    const bool speaks = !vips.empty() && source != IpAddress{};
+    // Given up as what it was, for the VIPs and by the address that others know.
+    if (!speaks && router.vrrp) perform(group, router, router.vrrp->stop(), now);
     const bool has_new = !std::ranges::includes(router.vips, vips);
     router.vips = std::move(vips);
-    if (router.vips.empty() || router.source == IpAddress{}) {
-        if (router.vrrp) perform(group, router, router.vrrp->stop(), now);
+    router.source = source;
+    if (!speaks) {
         router.vrrp.reset();
         silence(group, router);
         return;
@@ -158,7 +161,7 @@ void Routers::let_go(const Group& group, Router& router) {
 
 void Routers::settle(const Group& group, Router& router) {
     router.moves_until.reset();
-    if (router.vrrp->role() != Role::kActive) let_go(group, router);
+    if (!router.vrrp || router.vrrp->role() != Role::kActive) let_go(group, router);
 }
 
 /// Before workers may have tables by which they would open flows.
@@ -166,7 +169,7 @@ void Routers::show_moving() {
     for (const Group& group : groups_) {
         const bool hands_off = hands_off_ == tables::name_id(group.record.name);
         for (const Router& router : group.routers) {
-            const bool is_moving = router.vrrp && (hands_off || router.moves_until);
+            const bool is_moving = router.moves_until || (router.vrrp && hands_off);
             roles_->set_moving(group.number, router.is_v4, is_moving);
         }
     }
@@ -345,7 +348,7 @@ void Routers::on_frame(std::uint8_t port, std::span<const std::uint8_t> frame, I
         std::vector<IpAddress> theirs(advert.addresses.begin() + static_cast<std::ptrdiff_t>(first),
                                       advert.addresses.end());
         std::ranges::sort(theirs);
-        if (theirs != router.vips) ++counts_.mismatch;
+        if (!std::ranges::equal(theirs, advertised(group, router))) ++counts_.mismatch;
         perform(group, router, router.vrrp->on_advert(advert, now), now);
     });
     if (!is_known) ++counts_.unknown;
@@ -355,8 +358,12 @@ void Routers::on_time(Instant now) {
     for_each([&](Group& group, Router& router) {
         perform(group, router, router.vrrp->on_deadline(now), now);
         if (router.schedule.is_due(now)) announce(group, router);
-        if (router.moves_until && now >= *router.moves_until) settle(group, router);
     });
+    for (Group& group : groups_) {
+        for (Router& router : group.routers) {
+            if (router.moves_until && now >= *router.moves_until) settle(group, router);
+        }
+    }
     show_moving();
 }
 

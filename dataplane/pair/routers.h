@@ -156,6 +156,8 @@ class Routers {
     void notice_pause(Group& group, Router& router, Instant now);
     void judge(Group& group, Instant now);
     void judge_all(Instant now);
+    [[nodiscard]] std::span<const IpAddress> advertised(const Group& group,
+                                                        const Router& router) const;
     void advertise(const Group& group, const Router& router, std::uint8_t priority);
     void announce(const Group& group, const Router& router);
     [[nodiscard]] Mac mac_of(const Group& group, const Router& router) const;

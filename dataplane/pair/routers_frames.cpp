@@ -40,6 +40,17 @@ Mac Routers::mac_of(const Group& group, const Router& router) const {
     return ports_[group.record.port].mac;
 }
 
+/// Those of its VIPs that there is room for in an advertisement.
+std::span<const IpAddress> Routers::advertised(const Group& group, const Router& router) const {
+    const std::size_t headers =
+        kMessageHeaderBytes + (router.is_v4 ? ipv4::kHeaderBytes : ipv6::kHeaderBytes);
+    const std::size_t addresses = std::min<std::size_t>(
+        (ports_[group.record.port].mtu - headers) / (router.is_v4 ? 4 : sizeof(IpAddress)),
+        kAdvertAddressesMax);
+    const std::size_t fitting = router.is_v4 ? addresses : addresses - 1;  // its own comes first
+    return std::span(router.vips).first(std::min(fitting, router.vips.size()));
+}
+
 void Routers::advertise(const Group& group, const Router& router, std::uint8_t priority) {
     if (router.is_muted) return;
     const PlanGroup& record = group.record;
@@ -50,14 +61,8 @@ void Routers::advertise(const Group& group, const Router& router, std::uint8_t p
                   .destination = router.is_v4 ? kVrrpGroupV4 : kVrrpGroupV6,
                   .addresses = {}};
     if (!router.is_v4) advert.addresses.push_back(link_local_of(record.router_id));
-    const std::size_t headers =
-        kMessageHeaderBytes + (router.is_v4 ? ipv4::kHeaderBytes : ipv6::kHeaderBytes);
-    const std::size_t fitting = std::min<std::size_t>(
-        (ports_[record.port].mtu - headers) / (router.is_v4 ? 4 : sizeof(IpAddress)),
-        kAdvertAddressesMax);
-    for (const IpAddress& vip : router.vips) {
-        if (advert.addresses.size() < fitting) advert.addresses.push_back(vip);
-    }
+    const std::span<const IpAddress> vips = advertised(group, router);
+    advert.addresses.insert(advert.addresses.end(), vips.begin(), vips.end());
     const AdvertChecksum checksum = record.sums_pseudo_header != 0
                                         ? AdvertChecksum::kWithPseudoHeader
                                         : AdvertChecksum::kMessage;

@@ -223,6 +223,70 @@ TEST(Routers, WithoutAnAddressToSpeakFromItIsSilent) {
     EXPECT_TRUE(one.roles.is_silent(0, true));
 }
 
+TEST(Routers, WhoseLastVipOfAFamilyGoesGivesUpThatFamilyAsWhatItWas) {
+    for (const bool is_v4 : {true, false}) {
+        Instance one;
+        one.vips.push_back(vip("2001:db8::80", 0));
+        one.follow(kNoon);
+        Instant now = one.run(kNoon, 30 * kEvery);
+        static_cast<void>(one.routers.take_frames());
+        one.vips.erase(one.vips.begin() + (is_v4 ? 0 : 1));
+        one.follow(now);
+        const std::vector<Advert> adverts = adverts_in(one.routers.take_frames());
+        ASSERT_EQ(adverts.size(), 1U);
+        EXPECT_EQ(adverts[0].priority, kPriorityReleased);
+        EXPECT_EQ(adverts[0].source, address(is_v4 ? "192.0.2.20" : "fe80::20"));
+        EXPECT_EQ(adverts[0].addresses.back(), address(is_v4 ? "192.0.2.80" : "2001:db8::80"));
+        EXPECT_TRUE(one.roles.is_silent(0, is_v4));
+        EXPECT_FALSE(one.roles.is_silent(0, !is_v4)) << "the other one goes on";
+        EXPECT_TRUE(takes_virtual_mac(one.roles, is_v4)) << "frames may still be under way";
+        EXPECT_TRUE(one.roles.is_moving(0, is_v4));
+        now = one.run(now, kLate + kEvery);
+        EXPECT_FALSE(takes_virtual_mac(one.roles, is_v4));
+        EXPECT_FALSE(one.roles.is_moving(0, is_v4));
+        EXPECT_TRUE(takes_virtual_mac(one.roles, !is_v4));
+    }
+}
+
+TEST(Routers, WhoLosesTheAddressThatItSpeaksFromGivesUpByIt) {
+    Instance one;
+    one.follow(kNoon);
+    const Instant now = one.run(kNoon, 30 * kEvery);
+    static_cast<void>(one.routers.take_frames());
+    one.groups[0].source_v4 = {};
+    one.follow(now);
+    const std::vector<Advert> adverts = adverts_in(one.routers.take_frames());
+    ASSERT_EQ(adverts.size(), 1U);
+    EXPECT_EQ(adverts[0].priority, kPriorityReleased);
+    EXPECT_EQ(adverts[0].source, address("192.0.2.20"));
+    EXPECT_TRUE(one.roles.is_silent(0, true));
+    one.run(now, kLate + kEvery);
+    EXPECT_FALSE(takes_virtual_mac(one.roles));
+}
+
+TEST(Routers, MoreVipsThanAnAdvertisementHoldsAreNoMismatch) {
+    Instance one;
+    one.vips.clear();
+    for (unsigned i = 1; i <= 400; ++i) {
+        tables::PlanVip each = vip("2001:db8::", 0);
+        each.address.bytes[14] = static_cast<std::uint8_t>(i >> 8U);
+        each.address.bytes[15] = static_cast<std::uint8_t>(i);
+        one.vips.push_back(each);
+    }
+    Instance other(kOtherMac);
+    other.groups[0].source_v6 = address("fe80::21");
+    other.vips = one.vips;
+    one.follow(kNoon);
+    other.follow(kNoon);
+    const Instant now = one.run(kNoon, 5 * kEvery);
+    const std::vector<Routers::Frame> frames = one.routers.take_frames();
+    ASSERT_FALSE(frames.empty());
+    EXPECT_LE(frames[0].bytes.size(), ethernet::kHeaderBytes + 1500U);
+    other.routers.on_frame(0, frames[0].bytes, now);
+    EXPECT_EQ(other.routers.counts().taken, 1U);
+    EXPECT_EQ(other.routers.counts().mismatch, 0U);
+}
+
 TEST(Routers, AStrictGroupRefusesPacketsWhileItIsNotActive) {
     Instance one;
     one.groups[0].is_strict = 1;
