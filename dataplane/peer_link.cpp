@@ -153,10 +153,7 @@ void PeerLink::keep_open(Path& path, Instant now) {
 
 void PeerLink::hear(Instant now, PairedTables& tables) {
     follow_key(now);
-    // What we did not look at is no silence.
-    const bool was_away = stepped_at_ != Instant{} && now - stepped_at_ > settings_.interval;
-    stepped_at_ = now;
-    if (was_away) suspicion_.excuse(now);
+    suspicion_.looked(now);
     for (Path& path : paths_) {
         keep_open(path, now);
         if (path.socket.is_open()) hear_on(path, now, tables);

@@ -85,7 +85,6 @@ class PeerLink {
     std::optional<pair::Heartbeat> heard_;  ///< its last; nullopt: none, or it is dead
     Instant heard_at_{};                    ///< when that came from the wire
     std::array<std::uint64_t, pair::kRefusalCount> refused_{};
-    Instant stepped_at_{};
     Instant next_heartbeat_{};
     Instant answered_at_{};
     Instant key_looked_at_{};

@@ -35,11 +35,12 @@ void Suspicion::heard(Instant at) {
     is_excused_ = false;
 }
 
-void Suspicion::excuse(Instant now) {
-    if (!last_) return;
-    // As if it had been heard so long ago that one interval more makes it dead.
-    last_ = std::max(*last_, now + settings_.interval - settings_.bound);
-    is_excused_ = true;
+void Suspicion::looked(Instant now) {
+    const Duration away = looked_at_ ? now - *looked_at_ - settings_.interval : Duration{};
+    looked_at_ = now;
+    if (!last_ || away <= Duration{}) return;
+    last_ = *last_ + away;
+    is_excused_ |= away >= settings_.interval;
 }
 
 double Suspicion::mean_ns() const {

@@ -27,8 +27,9 @@ class Suspicion {
 
     /// A heartbeat, by the time at which it was received, not read.
     void heard(Instant at);
-    /// Our own loop was late: what silence there was is no evidence. Waits one more interval.
-    void excuse(Instant now);
+    /// Called before what has come is handed in. Of the time since the last look no more than an
+    /// interval is silence, if there is any: the loop was late itself.
+    void looked(Instant now);
 
     /// 0 before the first heartbeat: who was never there has not died.
     [[nodiscard]] double phi(Instant now) const;
@@ -44,7 +45,8 @@ class Suspicion {
 
     SuspicionSettings settings_;
     std::optional<Instant> last_;  ///< heard, or as good as heard
-    bool is_excused_ = false;      ///< the gap that is open began with an excuse
+    std::optional<Instant> looked_at_;
+    bool is_excused_ = false;  ///< in the gap that is open the loop was late
     std::array<double, kGaps> gaps_ns_{};
     std::size_t count_ = 0;  ///< gaps seen, those that have been replaced included
     double sum_ = 0;

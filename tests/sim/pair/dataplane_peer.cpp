@@ -14,9 +14,7 @@ constexpr int kBatchesAtOnce = 64;
 
 /// PeerLink::hear.
 void Dataplane::hear_peer(Instant now) {
-    const bool was_away = stepped_at_ != Instant{} && now - stepped_at_ > kHeartbeat;
-    stepped_at_ = now;
-    if (was_away) suspicion_.excuse(now);
+    suspicion_.looked(now);
     for (const auto& [datagram, at] : std::exchange(datagrams_, {})) believe(datagram, at, now);
     if (!heard_ || !suspicion_.is_dead(now)) return;
     heard_.reset();

@@ -79,19 +79,34 @@ TEST(Suspicion, OurOwnPauseIsNoEvidence) {
     Suspicion suspicion(kSettings);
     const Instant last = beat(suspicion, 300, microseconds(100));
     const Instant now = last + milliseconds(400);
-    suspicion.excuse(now);
+    suspicion.looked(last);
+    suspicion.looked(now);
     EXPECT_FALSE(suspicion.is_dead(now));
-    EXPECT_EQ(suspicion.deadline(), now + milliseconds(10)) << "one more interval";
-    EXPECT_TRUE(suspicion.is_dead(now + milliseconds(10)));
+    EXPECT_EQ(suspicion.deadline(), now + milliseconds(40)) << "an interval has passed";
+    EXPECT_TRUE(suspicion.is_dead(now + milliseconds(40)));
     suspicion.heard(now + milliseconds(5));
     EXPECT_EQ(suspicion.deadline(), now + milliseconds(55));
 }
 
-TEST(Suspicion, AnExcuseNeverShortensWhatIsLeft) {
+TEST(Suspicion, WhoLooksInTimeNeedsNoExcuse) {
     Suspicion suspicion(kSettings);
     const Instant last = beat(suspicion, 3, microseconds(0));
-    suspicion.excuse(last + milliseconds(1));
+    for (int i = 0; i < 5; ++i) suspicion.looked(last + i * milliseconds(10));
     EXPECT_EQ(suspicion.deadline(), last + milliseconds(50));
+}
+
+TEST(Suspicion, ALoopThatIsAlwaysLateNoticesADeathAllTheSame) {
+    for (const microseconds step : {microseconds(10'300), microseconds(35'000)}) {
+        Suspicion suspicion(kSettings);
+        Instant now = beat(suspicion, 300, microseconds(100));
+        suspicion.looked(now);
+        for (int i = 0; i < 4; ++i) {
+            suspicion.looked(now += step);
+            EXPECT_FALSE(suspicion.is_dead(now)) << step.count();
+        }
+        suspicion.looked(now += step);
+        EXPECT_TRUE(suspicion.is_dead(now)) << step.count();
+    }
 }
 
 TEST(Suspicion, ADeathIsNotLearntFrom) {
