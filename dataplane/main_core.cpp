@@ -28,10 +28,13 @@ MainCore::MainCore(SharedTables& shared, OpenPorts& ports, const Settings& setti
       live_(shared.live(), shared.fixed().worker_readers),
       merger_(shared.live(), live_, ports.infos()),
       pair_(shared.fixed(), ports, settings.stall_limit),
+      keep_advertising_([this] { pair_.keep_advertising(std::chrono::steady_clock::now()); }),
       peer_(std::move(peer)),
       orders_(pair_.routers(), begin_pair(settings), shared.fixed().peer,
               [this](const auto& report, bool is_own) { this->report(report, is_own); }),
-      remembering_(std::ranges::max(settings.timeouts.idle_s)) {}
+      remembering_(std::ranges::max(settings.timeouts.idle_s)) {
+    if (peer_) pair_.allow_preemption(false);  // until it is judged
+}
 
 /// nullptr without a peer.
 pair::Handoff* MainCore::begin_pair(const Settings& settings) {
@@ -120,17 +123,11 @@ void MainCore::step(Instant now) {
     for (KernelTwin& twin : ports_.twins()) busy_ |= twin.carry();
 }
 
-/// Others take over from who is not heard: long work is no reason for that, and ends no role.
-void MainCore::keep_advertising() {
-    pair_.keep_advertising(std::chrono::steady_clock::now());
-}
-
 /// Of a group that is this instance's from now on, workers are to know all at once, before others
 /// hear of it. Packets that come before they do are forwarded by the peer's word, as while it is a
 /// backup.
 void MainCore::follow_roles(Instant now) {
-    const auto meanwhile = [this] { keep_advertising(); };
-    if (!peer_ || !peer_->tables.follow_roles(coarse_now(), meanwhile)) return;
+    if (!peer_ || !peer_->tables.follow_roles(coarse_now(), keep_advertising_)) return;
     merged_ = 0;
     next_try_ = now;
     follow_plan(now);
@@ -275,7 +272,7 @@ bool MainCore::merge(std::uint64_t plan_generation, Instant now) {
     merger_.set_group_numbers(group_numbers_);
     Result<std::vector<tables::BlockRef>> references = merger_.merge(
         shared_.plan(), *plan, plan_generation, coarse_now(),
-        [&] { return plan_reader_.still_intact(); }, [this] { keep_advertising(); });
+        [&] { return plan_reader_.still_intact(); }, keep_advertising_);
     if (!references) {
         report_unmerged(plan_generation, references.error().message, now);
         return false;
@@ -291,8 +288,7 @@ bool MainCore::merge(std::uint64_t plan_generation, Instant now) {
     }
     if (peer_) {
         peer_->tables.follow_plan(*plan, group_numbers_);
-        const auto meanwhile = [this] { keep_advertising(); };
-        if (peer_->tables.follow_roles(coarse_now(), meanwhile)) merged_is_outdated_ = true;
+        if (peer_->tables.follow_roles(coarse_now(), keep_advertising_)) merged_is_outdated_ = true;
     }
     spdlog::debug("plan {} is live as generation {}", plan_generation, published.value());
     return true;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -63,7 +64,6 @@ class MainCore {
     void follow_vips(const tables::PlanView& plan);
     void follow_digests(const tables::PlanView& plan, std::uint64_t plan_generation);
     void set_vips();
-    void keep_advertising();
     void follow_roles(Instant now);
     void judge_preemption(Instant now);
     void follow_hold_down();
@@ -83,6 +83,8 @@ class MainCore {
     tables::Publisher live_;
     tables::Merger merger_;
     PairLink pair_;
+    /// Others take over from who is not heard: long work is no reason for that, and ends no role.
+    const std::function<void()> keep_advertising_;
     std::optional<Peer> peer_;
     std::optional<pair::Handoff> handoff_;
     pair::Orders orders_;

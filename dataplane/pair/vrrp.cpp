@@ -52,7 +52,8 @@ Actions Vrrp::become_backup(Instant deadline) {
 
 Actions Vrrp::start(Instant now) {
     CHECK(role_ == Role::kInitialize);
-    if (priority_ == kPriorityOwner) return become_active(now);  // section 6.4.1
+    // Section 6.4.1; but whoever is not in step yet would break what the other one has.
+    if (priority_ == kPriorityOwner && may_preempt_) return become_active(now);
     return become_backup(now + down_interval());
 }
 

@@ -86,6 +86,18 @@ TEST(Vrrp, TheOwnerIsActiveAtOnce) {
               (Actions{.role = Role::kActive, .advert_priority = 255, .announces = true}));
 }
 
+TEST(Vrrp, TheOwnerWaitsForWhatTheOtherOneKnows) {
+    Vrrp vrrp(settings(kPriorityOwner));
+    vrrp.allow_preemption(false);
+    EXPECT_EQ(vrrp.start(kStart), (Actions{.role = Role::kBackup}));
+    EXPECT_EQ(vrrp.on_advert(advert(100), kStart), kNothing);
+    EXPECT_FALSE(vrrp.is_replacing(kStart));
+    vrrp.allow_preemption(true);
+    EXPECT_EQ(vrrp.on_advert(advert(100), kStart), kNothing);
+    EXPECT_TRUE(vrrp.is_replacing(kStart));
+    EXPECT_EQ(vrrp.on_deadline(vrrp.deadline()).role, Role::kActive);
+}
+
 TEST(Vrrp, AnActiveOneAdvertisesAtItsInterval) {
     Vrrp vrrp = active(settings(100));
     for (int i = 1; i <= 3; ++i) {
