@@ -11,7 +11,7 @@
 namespace tandem::admin {
 
 /// More than the patience of control with its dataplane.
-inline constexpr std::chrono::seconds kAnswerTimeout{60};
+inline constexpr std::chrono::seconds kAnswerTimeout{300};
 
 /// Sends one line and returns the one that comes back, both without their ends. Errors: nobody
 /// listens at `path`, or nothing comes back in time.

@@ -15,12 +15,15 @@ Result<tables::Order> Orders::begin(tables::OrderKind kind, const std::string& g
     order.group = tables::Name(group);
     Pending& pending = pending_[order.id];
     pending.done = std::move(done);
-    pending.patience = std::make_unique<boost::asio::steady_timer>(io_, patience_);
-    pending.patience->async_wait([this, id = order.id](const boost::system::error_code& error) {
-        if (error) return;
-        fail(id, {fmt::format("the dataplane has not answered within {} s",
-                              std::chrono::duration<double>(patience_).count())});
-    });
+    const bool is_hard_drill = kind == tables::OrderKind::kHardDrill;
+    const auto patience = patience_ * (is_hard_drill ? kHardDrillPatience : 1);
+    pending.patience = std::make_unique<boost::asio::steady_timer>(io_, patience);
+    pending.patience->async_wait(
+        [this, id = order.id, patience](const boost::system::error_code& error) {
+            if (error) return;
+            fail(id, {fmt::format("the dataplane has not answered within {} s",
+                                  std::chrono::duration<double>(patience).count())});
+        });
     return order;
 }
 

@@ -22,6 +22,9 @@ class Orders {
     using Done = std::function<void(const Result<tables::OrderReport>&)>;
     static constexpr std::size_t kPendingMax = 64;
     static constexpr auto kPatience = std::chrono::seconds(30);
+    /// With hard drills so many times that: they wait for others to notice, by intervals that may
+    /// be long.
+    static constexpr int kHardDrillPatience = 8;
 
     explicit Orders(boost::asio::io_context& io, std::chrono::milliseconds patience = kPatience)
         : io_(io), patience_(patience) {}

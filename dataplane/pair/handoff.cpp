@@ -12,9 +12,9 @@ using std::chrono::seconds;
 
 constexpr Duration kAskInterval = milliseconds(1);
 constexpr Duration kTellingMax = seconds(5);
-/// A hard drill waits as long as anybody would: three of the longest intervals, and more.
+/// A hard drill waits as long as anybody would: up to four of the longest intervals (40.95 s).
 constexpr Duration kTakingMax = seconds(1);
-constexpr Duration kHardTakingMax = seconds(150);
+constexpr Duration kHardTakingMax = seconds(170);
 constexpr Duration kStay = milliseconds(300);
 constexpr Duration kReturnMax = seconds(10);
 
