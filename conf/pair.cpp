@@ -25,10 +25,14 @@ std::vector<IpAddress> read_addresses(Section& section, std::string_view key) {
     std::vector<IpAddress> addresses;
     for (const Text& text : section.texts(key, "a string such as \"192.0.2.11\"")) {
         const Result<IpAddress> address = parse_host(text.value);
-        if (address) {
-            addresses.push_back(address.value());
-        } else {
+        if (!address) {
             section.reject(key, text.at, address.error().message);
+        } else if (address.value().is_link_local()) {
+            section.reject(
+                key, text.at,
+                fmt::format("{} is link-local: nothing says on which link", address.value().str()));
+        } else {
+            addresses.push_back(address.value());
         }
     }
     if (addresses.size() > kPathsMax) {

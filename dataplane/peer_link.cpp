@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <bit>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <spdlog/spdlog.h>
@@ -33,6 +34,9 @@ constexpr std::size_t kDatagramBytesMax = 2048;
 constexpr Duration kStepMax = milliseconds(4);
 constexpr int kBatchesAtOnce = 64;
 constexpr std::size_t kAsksAtOnce = 16;
+constexpr Duration kIntervalMin = milliseconds(1);
+constexpr Duration kIntervalMax = seconds(1);
+constexpr int kIntervalsMissed = 3;  ///< before anybody is dead
 
 template <class Bytes>
 Bytes random_bits() {
@@ -62,6 +66,26 @@ SocketAddress socket_address(const IpAddress& address, std::uint16_t port) {
         made.length = sizeof(*six);
     }
     return made;
+}
+
+IpAddress any_of_family(const IpAddress& address) {
+    return address.is_v4() ? IpAddress::from_v4({0, 0, 0, 0}) : IpAddress{};
+}
+
+Result<IpAddress> local_address(int socket) {
+    SocketAddress found;
+    found.length = sizeof(found.storage);
+    if (::getsockname(socket, reinterpret_cast<sockaddr*>(&found.storage), &found.length) != 0) {
+        return errno_error("cannot say where a socket speaks from");
+    }
+    if (found.storage.ss_family == AF_INET) {
+        const auto* four = reinterpret_cast<const sockaddr_in*>(&found.storage);
+        return IpAddress::from_v4(std::bit_cast<std::array<std::uint8_t, 4>>(four->sin_addr));
+    }
+    IpAddress six;
+    std::ranges::copy(reinterpret_cast<const sockaddr_in6*>(&found.storage)->sin6_addr.s6_addr,
+                      six.bytes.begin());
+    return six;
 }
 
 /// When the kernel took a datagram from the wire; `now` if it does not say. Its clock is another
@@ -94,18 +118,18 @@ PeerLink::PeerLink(const conf::Pair& settings, std::vector<pair::PeerSecret> sec
     : settings_(settings),
       state_(&state),
       session_(std::move(secrets), random_bits<pair::BootId>(), random_bits<HashKey>()),
-      suspicion_({.interval = settings.interval,
-                  .bound = settings.dead_after,
-                  .phi_max = static_cast<double>(settings.phi)}) {
+      suspects_({.interval = settings.interval,
+                 .bound = settings.dead_after,
+                 .phi_max = static_cast<double>(settings.phi)}),
+      suspicion_(suspects_) {
     for (std::size_t i = 0; i < settings.peers.size(); ++i) {
-        const IpAddress any =
-            settings.peers[i].is_v4() ? IpAddress::from_v4({0, 0, 0, 0}) : IpAddress{};
-        paths_.push_back({.peer = settings.peers[i],
-                          .local = settings.locals.empty() ? any : settings.locals[i]});
+        const IpAddress& peer = settings.peers[i];
+        paths_.push_back(
+            {.peer = peer,
+             .local = settings.locals.empty() ? any_of_family(peer) : settings.locals[i]});
     }
     state_->is_configured.store(true, std::memory_order_relaxed);
-    struct stat file {};
-    if (::stat(settings_.key_file.c_str(), &file) == 0) key_changed_at_ = file.st_mtim;
+    ::stat(settings_.key_file.c_str(), &key_);
 }
 
 std::vector<int> PeerLink::descriptors() const {
@@ -114,7 +138,7 @@ std::vector<int> PeerLink::descriptors() const {
     return descriptors;
 }
 
-Status PeerLink::open_path(Path& path) const {
+Result<IpAddress> PeerLink::open_path(Path& path) const {
     FileDescriptor socket(::socket(path.peer.is_v4() ? AF_INET : AF_INET6,
                                    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket.is_open()) return errno_error("cannot make a UDP socket");
@@ -134,21 +158,25 @@ Status PeerLink::open_path(Path& path) const {
         return errno_error("there is no way to the peer " + path.peer.str());
     }
     path.socket = std::move(socket);
-    return Nothing{};
+    return local_address(path.socket.get());
 }
 
+/// Where the kernel has chosen what it speaks from, it may choose better when there are other
+/// addresses and routes: as long as nothing is heard it is asked again.
 void PeerLink::keep_open(Path& path, Instant now) {
-    if (path.socket.is_open() || now < path.next_try) return;
+    if (now < path.next_try) return;
     path.next_try = now + kTryInterval;
-    const Status opened = open_path(path);
-    if (opened) {
-        spdlog::info("peer: speaks to {} from {}, UDP port {}", path.peer.str(), path.local.str(),
-                     settings_.port);
-        path.trouble.clear();
-    } else if (path.trouble != opened.error().message) {
-        path.trouble = opened.error().message;
-        spdlog::warn("peer: {}; tried again every second", path.trouble);
-    }
+    const bool is_chosen = path.local == any_of_family(path.peer);
+    const bool is_silent = now - path.heard_at > std::max<Duration>(suspects_.bound, kTryInterval);
+    if (path.socket.is_open() && !(is_chosen && is_silent)) return;
+    path.socket.reset();
+    const Result<IpAddress> from = open_path(path);
+    const std::string says =
+        from ? fmt::format("speaks to {} from {}, UDP port {}", path.peer.str(), from.value().str(),
+                           settings_.port)
+             : fmt::format("{}; tried again every second", from.error().message);
+    if (std::exchange(path.said, says) == says) return;
+    spdlog::log(from ? spdlog::level::info : spdlog::level::warn, "peer: {}", says);
 }
 
 void PeerLink::hear(Instant now, PairedTables& tables) {
@@ -195,6 +223,7 @@ void PeerLink::believe(Path& path, std::span<const std::uint8_t> datagram, Insta
         return;
     }
     const auto& opened = std::get<pair::Opened>(result);
+    path.heard_at = now;
     if (!opened.is_known) {
         if (now - answered_at_ < kAnswerInterval) return;
         answered_at_ = now;
@@ -220,12 +249,30 @@ void PeerLink::take(const pair::Heartbeat& heartbeat, Instant at, const Path& pa
         spdlog::info("peer: alive at {}, its configuration has revision {}", path.peer.str(),
                      heartbeat.config_revision);
     }
+    follow_interval(heartbeat, at);
     suit(heartbeat, std::exchange(is_new_life_, false), path, tables);
     if (is_followed_) tables.replication().peer_has_key(heartbeat.hash_key_id);
     heard_ = heartbeat;
     claims_.insert(claims_.end(), heartbeat.claims.begin(), heartbeat.claims.end());
     heard_at_ = std::max(heard_at_, at);
     state_->is_alive.store(true, std::memory_order_relaxed);
+}
+
+/// One that speaks more seldom than this instance is not dead between two heartbeats.
+void PeerLink::follow_interval(const pair::Heartbeat& heartbeat, Instant at) {
+    if (heartbeat.interval_us == 0) return;
+    const Duration interval = std::clamp<Duration>(std::chrono::microseconds(heartbeat.interval_us),
+                                                   kIntervalMin, kIntervalMax);
+    if (interval == suspects_.interval) return;
+    suspects_.interval = interval;
+    suspects_.bound = std::max<Duration>(settings_.dead_after, kIntervalsMissed * interval);
+    suspicion_ = pair::Suspicion(suspects_);
+    suspicion_.heard(at);
+    const auto in_ms = [](Duration duration) {
+        return std::chrono::duration<double, std::milli>(duration).count();
+    };
+    spdlog::warn("peer: its pair.interval is {} ms, and ours {} ms: taken for dead after {} ms",
+                 in_ms(interval), in_ms(settings_.interval), in_ms(suspects_.bound));
 }
 
 /// One that does not suit is heard all the same, so that it is known to live; the roles of both go
@@ -301,7 +348,7 @@ void PeerLink::judge(Instant now, PairedTables& tables) {
 
 /// What waited while this instance was stopped is no news.
 bool PeerLink::is_in_step(PairedTables& tables, Instant now) const {
-    return heard_ && now - heard_at_ <= settings_.dead_after && heard_->has_told_all &&
+    return heard_ && now - heard_at_ <= suspects_.bound && heard_->has_told_all &&
            tables.replication().is_caught_up() &&
            state_->has_same_tables.load(std::memory_order_relaxed);
 }
@@ -415,11 +462,11 @@ void PeerLink::follow_key(Instant now) {
     key_looked_at_ = now;
     struct stat file {};
     if (::stat(settings_.key_file.c_str(), &file) != 0) return;
-    if (file.st_mtim.tv_sec == key_changed_at_.tv_sec &&
-        file.st_mtim.tv_nsec == key_changed_at_.tv_nsec) {
-        return;
-    }
-    key_changed_at_ = file.st_mtim;
+    // Of another mode or owner it may be usable at last.
+    const bool is_same = file.st_ino == key_.st_ino && file.st_ctim.tv_sec == key_.st_ctim.tv_sec &&
+                         file.st_ctim.tv_nsec == key_.st_ctim.tv_nsec;
+    if (is_same) return;
+    key_ = file;
     Result<std::vector<pair::PeerSecret>> secrets = read_pair_key(settings_.key_file);
     if (!secrets) {
         spdlog::error("{}; the key before it stays in use", secrets.error().message);

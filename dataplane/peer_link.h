@@ -6,6 +6,7 @@
 #include <ctime>
 #include <optional>
 #include <string>
+#include <sys/stat.h>
 #include <utility>
 #include <vector>
 
@@ -53,13 +54,15 @@ class PeerLink {
         IpAddress local;  ///< all 0: the kernel chooses
         FileDescriptor socket{-1};
         Instant next_try{};
-        std::string trouble{};  ///< said already
+        Instant heard_at{};
+        std::string said{};  ///< of what became of it
     };
 
     PeerLink(const conf::Pair& settings, std::vector<pair::PeerSecret> secrets,
              tables::PeerState& state);
     void keep_open(Path& path, Instant now);
-    Status open_path(Path& path) const;
+    /// Where it speaks from.
+    Result<IpAddress> open_path(Path& path) const;
     void hear_on(Path& path, Instant now, PairedTables& tables);
     void believe(Path& path, std::span<const std::uint8_t> datagram, Instant at, Instant now,
                  PairedTables& tables);
@@ -67,6 +70,7 @@ class PeerLink {
     void take(const pair::Message& message, Instant at, Instant now, PairedTables& tables);
     void take_told(const pair::Message& message, Instant now, PairedTables& tables);
     [[nodiscard]] bool can(pair::Feature feature) const { return (common_.usable & feature) != 0; }
+    void follow_interval(const pair::Heartbeat& heartbeat, Instant at);
     void suit(const pair::Heartbeat& heartbeat, bool is_new, const Path& path,
               PairedTables& tables);
     void judge(Instant now, PairedTables& tables);
@@ -81,6 +85,7 @@ class PeerLink {
     tables::PeerState* state_;
     std::vector<Path> paths_;
     pair::Session session_;
+    pair::SuspicionSettings suspects_;
     pair::Suspicion suspicion_;
     std::optional<pair::Heartbeat> heard_;  ///< its last; nullopt: none, or it is dead
     Instant heard_at_{};                    ///< when that came from the wire
@@ -88,7 +93,7 @@ class PeerLink {
     Instant next_heartbeat_{};
     Instant answered_at_{};
     Instant key_looked_at_{};
-    timespec key_changed_at_{};
+    struct stat key_ {};          ///< of its file, as it was read last
     std::size_t next_pool_ = 0;   ///< whose digest is said next
     std::size_t next_claim_ = 0;  ///< of which group is said next
     std::size_t best_path_ = 0;   ///< that the peer was heard on last

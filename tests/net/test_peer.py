@@ -37,8 +37,10 @@ def instance(lab, index, keys=KEYS[:1], advert_interval="30ms", **pair):
     config = Config(directory, {"web": Service(VIP4, [n.ipv4 for n in lab.backends])},
                     groups=[{"router_id": 51, "priority": 200 - 100 * index,
                              "interval": f'"{advert_interval}"'}],
-                    pair={"peer": f'"{other.ipv4}"', "local": f'"{node.ipv4}"',
-                          "key_file": f'"{key_file}"', "dead_after": '"1s"', **pair})
+                    pair={key: value for key, value in
+                          {"peer": f'"{other.ipv4}"', "local": f'"{node.ipv4}"',
+                           "key_file": f'"{key_file}"', "dead_after": '"1s"', **pair}.items()
+                          if value})
     built = Tandem(lab, config, node)
     built.key_file = key_file
     return built
@@ -91,6 +93,31 @@ def test_instances_hear_each_other_and_notice_a_death_and_a_return(lab):
         first.dataplane.wait_for_log(re.compile("peer: alive"), since)
         wait_alive(first, second)
         wait_until(lambda: state(first)["syncing"] == 0, "it is in step again")
+
+
+def test_who_speaks_more_seldom_is_not_dead_between_two_heartbeats(lab):
+    with (instance(lab, 0, interval='"10ms"', dead_after='"50ms"') as first,
+          instance(lab, 1, interval='"200ms"') as second):
+        wait_alive(first, second)
+        first.dataplane.wait_for_log(re.compile("its pair.interval is 200 ms, and ours 10 ms"))
+        heard = state(first)["heard"]
+        wait_until(lambda: state(first)["heard"] > heard + 20, "its heartbeats")
+        assert state(first)["deaths"] < 5, "one a heartbeat, or none"
+
+
+def test_where_the_kernel_chooses_what_it_speaks_from_it_is_asked_until_the_peer_is_heard(lab):
+    first, second = lab.balancers
+    # Until the pair's network is there, the peer seems to be behind another one.
+    first.ip("link add elsewhere type veth peer name nowhere", "link set elsewhere up",
+             "addr add 198.51.100.1/24 dev elsewhere", "route add 10.99.0.0/24 dev elsewhere")
+    second.ip("addr add 10.99.0.2/24 dev eth0")
+    with (instance(lab, 0, peer='"10.99.0.2"', local=None) as early,
+          instance(lab, 1, peer='"10.99.0.1"', local=None) as late):
+        early.dataplane.wait_for_log(re.compile("speaks to 10.99.0.2 from 198.51.100.1"))
+        first.ip("route del 10.99.0.0/24 dev elsewhere", "addr add 10.99.0.1/24 dev eth0")
+        wait_alive(early, late)
+        assert "speaks to 10.99.0.2 from 10.99.0.1" in early.dataplane.text()
+        assert "speaks to 10.99.0.1 from 10.99.0.2" in late.dataplane.text()
 
 
 def test_a_suspicion_may_come_before_the_bound(lab):
@@ -190,6 +217,11 @@ def test_a_key_is_exchanged_without_a_heartbeat_lost_and_another_one_is_refused(
         write_key(second.key_file, KEYS[0], mode=0o640)
         second.dataplane.wait_for_log(re.compile("others than its owner may use .* stays in use"))
         assert state(first)["alive"] == 1
+        since = len(second.dataplane.text())
+        write_key(second.key_file, *KEYS, mode=0o640)
+        second.dataplane.wait_for_log(re.compile("stays in use"), since)
+        second.key_file.chmod(0o600)  # as it has been told to
+        second.dataplane.wait_for_log(re.compile("the key's file has changed"), since)
         write_key(second.key_file, KEYS[0])
         first.dataplane.wait_for_log(re.compile("is refused: forged"))
         wait_until(lambda: state(first)["alive"] == 0, "who has another key is nobody")

@@ -78,6 +78,7 @@ TEST(PairSection, SaysWhatIsWrong) {
                     "there are 2 addresses, and 1 of the peer"));
     EXPECT_TRUE(has(pair_errors(peer + "local = \"10.9.0.2\"\n"), "is the peer's address"));
     EXPECT_TRUE(has(pair_errors(peer + "local = \"fd00::1\"\n"), "of another family"));
+    EXPECT_TRUE(has(pair_errors("peer = \"fe80::2\"\n"), "fe80::2 is link-local"));
     EXPECT_TRUE(has(pair_errors(peer + "interval = \"20ms\"\n"), "less than 3 intervals of 20ms"));
     EXPECT_TRUE(has(pair_errors(peer + "key_file = \"relative\"\n"), "pair.key_file"));
     EXPECT_TRUE(has(pair_errors(peer + "sync_timeout = \"999ms\"\n"),

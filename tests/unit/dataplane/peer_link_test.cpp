@@ -127,6 +127,19 @@ TEST_F(PeerLinkTest, WhoseWorkersStandStillIsSilentAndHears) {
     EXPECT_TRUE(peer_.heard.empty());
 }
 
+// At its interval of 1 ms each step is late: poll() alone takes longer.
+TEST_F(PeerLinkTest, ALoopThatIsAlwaysLateNoticesADeath) {
+    run();
+    ASSERT_TRUE(link_->is_peer_alive());
+    const Instant last = Instant::clock::now();
+    Instant now = last;
+    while (link_->is_peer_alive() && now < last + std::chrono::minutes(1)) {
+        step(now += std::chrono::microseconds(1100));
+    }
+    EXPECT_FALSE(link_->is_peer_alive());
+    EXPECT_GE(now - last, std::chrono::seconds(10)) << "dead_after";
+}
+
 TEST_F(PeerLinkTest, RecordsRepeatNoHeartbeatAndAnswersDo) {
     run();
     says_.ask = pair::Ask{.verb = pair::Ask::Verb::kProbe, .id = 1, .group = 1};
