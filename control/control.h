@@ -96,8 +96,9 @@ class Control {
     plan::SelfSuspicion self_suspicion_;
     admin::Server admin_;
     plan::Gateways gateways_;
-    std::set<std::uint8_t> silent_ports_;         ///< by a control process before this one
-    std::map<int, std::uint8_t> port_of_netdev_;  ///< by the netdev's index
+    std::set<std::uint8_t> silent_ports_;                  ///< by a control process before this one
+    std::map<int, std::uint8_t> port_of_netdev_;           ///< by the netdev's index
+    std::map<int, std::vector<Prefix>> kernel_addresses_;  ///< likewise, as they were read last
     bool is_stopped_ = false;
     bool has_begun_ = false;                           ///< the first dataplane has come
     std::optional<Instant> cold_since_;                ///< nothing was ever published, nor is yet

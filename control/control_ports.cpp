@@ -27,7 +27,13 @@ void Control::read_ports() {
             if (info.netdev_is_twin) add_to_twin(info, ifindex, *port);
             if (addresses.addresses.empty()) {
                 Result<std::vector<Prefix>> found = neighbours_->netlink().addresses(ifindex);
-                if (found) addresses.addresses = std::move(found.value());
+                if (found) {
+                    kernel_addresses_[ifindex] = std::move(found.value());
+                } else {
+                    spdlog::warn("port {}: {} is taken to have the addresses it had: {}",
+                                 port->name, info.netdev.data(), found.error().message);
+                }
+                addresses.addresses = kernel_addresses_[ifindex];
             }
         }
         ports.push_back(std::move(addresses));

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::uint32_t kGatewayMetric = 10'000;
 constexpr std::size_t kRequestBytes = 512;
+constexpr int kDumpsMax = 20;  ///< one that changes while it is read is asked for again
 using Request = std::array<char, kRequestBytes>;
 
 int family_of(const IpAddress& address) {
@@ -118,39 +119,65 @@ Result<Netlink> Netlink::open() {
     return Netlink(socket);
 }
 
-/// Sends a request and hands on the answers until the kernel says that there are no more.
-Status Netlink::ask(nlmsghdr* request, const std::function<void(const nlmsghdr&)>& each) {
+/// Sends a request and hands on the answers until the kernel says that there are no more. Returns 0
+/// or what errno says. After an error in the midst of answers the rest of them would be taken for
+/// those of the next request: that one has another socket.
+int Netlink::exchange(nlmsghdr* request, const Each& each) {
     request->nlmsg_seq = ++sequence_;
     const unsigned port = mnl_socket_get_portid(socket_.get());
-    if (mnl_socket_sendto(socket_.get(), request, request->nlmsg_len) < 0) {
-        return errno_error("netlink");
-    }
     const auto on_message = [](const nlmsghdr* message, void* context) {
-        (*static_cast<const std::function<void(const nlmsghdr&)>*>(context))(*message);
+        (*static_cast<const Each*>(context))(*message);
         return MNL_CB_OK;
     };
     std::vector<char> buffer(static_cast<std::size_t>(MNL_SOCKET_BUFFER_SIZE));
     auto* context = const_cast<void*>(static_cast<const void*>(&each));
-    int more = MNL_CB_OK;
-    while (more == MNL_CB_OK) {
-        const ssize_t length = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
-        if (length < 0) return errno_error("netlink");
-        more = mnl_cb_run(buffer.data(), static_cast<std::size_t>(length), sequence_, port,
+    ssize_t done = mnl_socket_sendto(socket_.get(), request, request->nlmsg_len);
+    while (done > 0) {
+        done = mnl_socket_recvfrom(socket_.get(), buffer.data(), buffer.size());
+        if (done < 0) break;
+        done = mnl_cb_run(buffer.data(), static_cast<std::size_t>(done), sequence_, port,
                           on_message, context);
     }
-    if (more < 0) return errno_error("netlink");
+    if (done == MNL_CB_STOP) return 0;
+    const int why = errno;
+    if (mnl_socket* fresh = open_socket(0); fresh != nullptr) socket_.reset(fresh);
+    return why;
+}
+
+Status Netlink::ask(nlmsghdr* request, const Each& each) {
+    errno = exchange(request, each);
+    if (errno != 0) return errno_error("netlink");
     return Nothing{};
 }
 
+Status Netlink::dump(nlmsghdr* request, const std::function<void()>& begin, const Each& each) {
+    for (int i = 1;; ++i) {
+        begin();
+        errno = exchange(request, each);
+        if (errno == 0) return Nothing{};
+        if (errno != EINTR || i == kDumpsMax) return errno_error("netlink");
+    }
+}
+
 Result<std::vector<Prefix>> Netlink::addresses(int ifindex) {
+    const Result<std::vector<Address>> all = addresses_of_all_scopes(ifindex);
+    if (!all) return all.error();
+    std::vector<Prefix> found;
+    for (const Address& address : all.value()) {
+        if (address.scope == RT_SCOPE_UNIVERSE) found.push_back(address.prefix);
+    }
+    return found;
+}
+
+Result<std::vector<Netlink::Address>> Netlink::addresses_of_all_scopes(int ifindex) {
     Request buffer;
     nlmsghdr* request = new_request(buffer, RTM_GETADDR, NLM_F_DUMP);
     put_header<ifaddrmsg>(request).ifa_family = AF_UNSPEC;
-    std::vector<Prefix> found;
-    const Status status = ask(request, [&](const nlmsghdr& message) {
+    std::vector<Address> found;
+    const auto begin = [&] { found.clear(); };
+    const Status status = dump(request, begin, [&](const nlmsghdr& message) {
         const auto* header = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(&message));
-        if (message.nlmsg_type != RTM_NEWADDR || static_cast<int>(header->ifa_index) != ifindex ||
-            header->ifa_scope != RT_SCOPE_UNIVERSE) {
+        if (message.nlmsg_type != RTM_NEWADDR || static_cast<int>(header->ifa_index) != ifindex) {
             return;
         }
         const auto attributes = attributes_of<IFA_LOCAL>(message, sizeof(ifaddrmsg));
@@ -161,7 +188,7 @@ Result<std::vector<Prefix>> Netlink::addresses(int ifindex) {
         const std::optional<IpAddress> address = address_in(ours);
         if (!address) return;
         const unsigned length = header->ifa_prefixlen + (address->is_v4() ? 96U : 0U);
-        found.push_back({*address, static_cast<std::uint8_t>(length)});
+        found.push_back({{*address, static_cast<std::uint8_t>(length)}, header->ifa_scope});
     });
     if (!status) return status.error();
     return found;
@@ -172,7 +199,8 @@ Result<std::vector<KernelNeighbour>> Netlink::neighbours() {
     nlmsghdr* request = new_request(buffer, RTM_GETNEIGH, NLM_F_DUMP);
     put_header<ndmsg>(request).ndm_family = AF_UNSPEC;
     std::vector<KernelNeighbour> found;
-    const Status status = ask(request, [&](const nlmsghdr& message) {
+    const auto begin = [&] { found.clear(); };
+    const Status status = dump(request, begin, [&](const nlmsghdr& message) {
         if (const auto neighbour = neighbour_in(message)) found.push_back(*neighbour);
     });
     if (!status) return status.error();
@@ -205,9 +233,11 @@ Status Netlink::enter(int ifindex, const IpAddress& address, int how, std::uint1
 // The kernel announces an address that is given again as if it were new, and whoever hears of that
 // and gives it again would never come to rest.
 Status Netlink::add_address(int ifindex, const Prefix& address) {
-    const Result<std::vector<Prefix>> present = addresses(ifindex);
+    const Result<std::vector<Address>> present = addresses_of_all_scopes(ifindex);
     if (!present) return present.error();
-    if (std::ranges::find(present.value(), address) != present.value().end()) return Nothing{};
+    if (std::ranges::find(present.value(), address, &Address::prefix) != present.value().end()) {
+        return Nothing{};
+    }
     Request buffer;
     nlmsghdr* request = new_request(buffer, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
     auto& header = put_header<ifaddrmsg>(request);

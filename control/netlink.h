@@ -58,7 +58,17 @@ class Netlink {
     explicit Netlink(mnl_socket* socket) : socket_(socket) {}
     Status enter(int ifindex, const IpAddress& address, int how, std::uint16_t state,
                  std::uint8_t flags);
-    Status ask(nlmsghdr* request, const std::function<void(const nlmsghdr&)>& each);
+    using Each = std::function<void(const nlmsghdr&)>;
+    Status ask(nlmsghdr* request, const Each& each);
+    /// Asks for all of a kind; `begin` is called before the first of them, and again if the kernel
+    /// had to begin anew.
+    Status dump(nlmsghdr* request, const std::function<void()>& begin, const Each& each);
+    int exchange(nlmsghdr* request, const Each& each);
+    struct Address {
+        Prefix prefix;
+        std::uint8_t scope;
+    };
+    Result<std::vector<Address>> addresses_of_all_scopes(int ifindex);
 
     std::unique_ptr<mnl_socket, Close> socket_;
     std::uint32_t sequence_ = 0;
