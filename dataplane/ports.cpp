@@ -240,8 +240,8 @@ bool OpenPorts::has_link(std::size_t port) const {
     if (info.netdev[0] != '\0' && !info.netdev_is_twin) {  // its driver asks nobody
         ifreq request{};
         std::memcpy(request.ifr_name, info.netdev.data(), info.netdev.size());
-        return ::ioctl(kernel_.get(), SIOCGIFFLAGS, &request) != 0 ||
-               (request.ifr_flags & IFF_RUNNING) != 0;
+        if (::ioctl(kernel_.get(), SIOCGIFFLAGS, &request) != 0) return errno != ENODEV;
+        return (request.ifr_flags & IFF_RUNNING) != 0;
     }
     rte_eth_link link{};
     return rte_eth_link_get_nowait(ports_[port].dpdk_port, &link) != 0 ||

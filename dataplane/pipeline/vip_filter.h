@@ -21,7 +21,8 @@ namespace tandem::pipeline {
 /// Main core only. Needs root: CAP_NET_ADMIN and CAP_BPF, for af_xdp CAP_SYS_ADMIN too.
 class VipFilter {
   public:
-    static constexpr std::size_t kVipsMax = 4096;
+    /// As many as a configuration may have, and the two groups that VRRP speaks to.
+    static constexpr std::size_t kVipsMax = 4096 + 2;
 
     /// For an af_packet port. Replaces what a killed process has left on the netdev; an error if
     /// that process lives, or if the place is taken by a filter that is not ours.

@@ -2,6 +2,7 @@
 keepalived as the other one."""
 import contextlib
 import ctypes
+import dataclasses
 import os
 import pathlib
 import re
@@ -79,6 +80,19 @@ def wait_answers(lab):
         wait_until(lambda: not client.requests(lab, vip, 20, timeout=0.5).failed, f"{vip} answers")
 
 
+def test_a_reload_that_takes_the_last_vip_of_a_family_leaves_that_family_to_the_other_one(lab):
+    with tandem(lab, 0, 200) as first, tandem(lab, 1, 100) as second:
+        wait_role(first, "active")
+        wait_role(second, "backup")
+        wait_answers(lab)
+        since = log_end(second)
+        first.reload(dataclasses.replace(
+            first.config, services={"web1": first.config.services["web1"]}))
+        wait_role(second, "active", since, families=(4,))
+        wait_answers(lab)
+        assert first.dataplane.running and "for IPv6" not in second.dataplane.text()[since:]
+
+
 def test_a_standby_takes_over_and_gives_back_without_a_failed_request(lab):
     with tandem(lab, 0, 200) as first, tandem(lab, 1, 100) as second:
         wait_role(first, "active")
@@ -146,6 +160,17 @@ def test_a_standby_takes_over_from_one_that_was_killed(lab):
         first.start_dataplane()
         first.start_control()
         wait_role(first, "active", restarted)
+        wait_answers(lab)
+
+
+def test_whose_netdev_is_gone_claims_nothing(lab):
+    with tandem(lab, 0, 200) as first, tandem(lab, 1, 100) as second:
+        wait_role(first, "active")
+        wait_role(second, "backup")
+        other = log_end(second)
+        lab.switch.ip("link del lb")
+        first.dataplane.wait_for_log(re.compile("it has no link: its groups are not claimed"))
+        wait_role(second, "active", other)
         wait_answers(lab)
 
 
