@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fmt/format.h>
 #include <optional>
 #include <thread>
 
@@ -73,6 +74,39 @@ void hear_advert(OpenPorts& ports, const pair::Advert& advert) {
     if (rte_ring_enqueue(ports.ports()[0].to_pair, mbuf) != 0) rte_pktmbuf_free(mbuf);
 }
 
+/// Takes what is said by this ring. How many advertisements there were.
+std::uint32_t take_adverts(rte_ring* said) {
+    std::uint32_t count = 0;
+    pipeline::PairFrame frame{};
+    while (rte_ring_dequeue_elem(said, &frame, sizeof(frame)) == 0) {
+        const std::span<const std::uint8_t> bytes{rte_pktmbuf_mtod(frame.mbuf, const std::uint8_t*),
+                                                  rte_pktmbuf_data_len(frame.mbuf)};
+        const auto read = pair::read_advert(bytes.subspan(ethernet::kHeaderBytes));
+        if (std::holds_alternative<pair::Advert>(read)) ++count;
+        rte_pktmbuf_free(frame.mbuf);
+    }
+    return count;
+}
+
+/// So many pools that were not there before, each with a VIP of group 0.
+void renew_pools(PlanContent& plan, std::size_t count, std::uint32_t slot_count) {
+    static int round = 0;
+    ++round;
+    const tables::PlanVip vip = plan.vips[0];
+    const tables::PlanPool record = plan.pools[0];
+    plan.vips.clear();
+    plan.pools.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+        plan.vips.push_back(vip);
+        plan.vips[i].port_first = plan.vips[i].port_last = static_cast<std::uint16_t>(1000 + i);
+        plan.vips[i].pool = static_cast<std::uint16_t>(i);
+        plan.pools.push_back(record);
+        plan.pools[i].name = tables::Name(fmt::format("pool{}-{}", round, i));
+        plan.pools[i].slot_count = slot_count;
+    }
+    plan.owners.assign(count, std::vector<BackendIndex>(slot_count, 1));
+}
+
 class MainCoreTest : public testing::Test {
   protected:
     void SetUp() override {
@@ -80,7 +114,7 @@ class MainCoreTest : public testing::Test {
         ASSERT_NE(::mkdtemp(directory.data()), nullptr);
         directory_ = directory;
         config_.dataplane.socket = directory_ / "dataplane.sock";
-        config_.dataplane.table_memory_bytes = std::uint64_t{6} << 20U;
+        config_.dataplane.table_memory_bytes = std::uint64_t{96} << 20U;
     }
     void TearDown() override {
         dataplane_.reset();
@@ -108,7 +142,10 @@ class MainCoreTest : public testing::Test {
         control_ = std::move(socket.value());
     }
 
-    void publish(PlanContent& content) { ASSERT_TRUE(tables::publish_plan(*publisher_, content)); }
+    void publish(PlanContent& content) {
+        publisher_->collect(std::chrono::steady_clock::now());
+        ASSERT_TRUE(tables::publish_plan(*publisher_, content));
+    }
 
     std::filesystem::path directory_;
     std::optional<conf::Pair> pair_;
@@ -257,6 +294,49 @@ TEST_F(MainCoreTest, WhoHasBeenAskedForAGroupIsNotReplacedBeforeItHasAnswered) {
     }
     EXPECT_TRUE(shown.roles.is_silent(0, true));
     EXPECT_GE(asked, kAsks);
+    stop = true;
+}
+
+// A step that merges this many new tables takes many intervals. Who says nothing meanwhile is taken
+// for dead by others; a machine that is too busy for an interval takes another plan to show it.
+TEST_F(MainCoreTest, WhoIsActiveSaysSoWhileItMergesManyTables) {
+    constexpr auto kInterval = std::chrono::milliseconds(10);
+    constexpr std::uint32_t kAdverts = 4;  // one or two may be of steps before and after it
+    constexpr std::size_t kPools = 200;
+    constexpr std::uint32_t kSlots = 4099;
+    start(1);
+    PlanContent plan = tables::small_plan();
+    tables::PlanGroup& group = plan.groups.emplace_back();
+    group.name = tables::Name("web");
+    group.router_id = 51;
+    group.interval_ms = kInterval.count();
+    group.source_v4 = tables::ip("192.0.2.20");
+    plan.vips[0].group = 0;
+    publish(plan);
+    ASSERT_TRUE(dataplane_->core.prepare());
+
+    std::atomic<bool> stop = false;
+    std::jthread main_core([&] { dataplane_->core.run(stop); });
+    tables::LiveFixed& fixed = dataplane_->shared.fixed();
+    const auto& published = dataplane_->shared.live().header().generations.published;
+    rte_ring* said = dataplane_->ports.ports()[0].from_pair;
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto has_time_until = [&](bool is_reached) {
+        ++fixed.counters[0].loops;  // the worker runs
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        return !is_reached && std::chrono::steady_clock::now() < limit;
+    };
+    std::uint32_t most = 0;
+    while (has_time_until(most >= kAdverts)) {
+        while (has_time_until(!fixed.roles.is_silent(0, true))) take_adverts(said);
+        renew_pools(plan, kPools, kSlots);
+        const std::uint64_t before = published;
+        publish(plan);
+        while (has_time_until(published != before)) {
+        }
+        most = std::max(most, take_adverts(said));
+    }
+    EXPECT_GE(most, kAdverts);
     stop = true;
 }
 
