@@ -103,20 +103,23 @@ Routers::Numbers Routers::follow(std::span<const PlanGroup> groups,
 
 /// Groups without a record are no longer configured.
 void Routers::give_up_others(std::span<const PlanGroup> records, Instant now) {
-    std::erase_if(groups_, [&](Group& group) {
-        const bool is_planned = std::ranges::any_of(records, [&](const PlanGroup& record) {
+    const auto is_gone = [&](const Group& group) {
+        return std::ranges::none_of(records, [&](const PlanGroup& record) {
             return record.name.view() == group.record.name.view();
         });
-        if (is_planned) return false;
+    };
+    for (Group& group : groups_) {
+        if (!is_gone(group)) continue;
         for (Router& router : group.routers) {
             if (router.vrrp) perform(group, router, router.vrrp->stop(), now);
             let_go(group, router);
+            router.vrrp.reset();
             roles_->set_silent(group.number, router.is_v4, false);
             roles_->set_refused(group.number, router.is_v4, false);
             roles_->set_moving(group.number, router.is_v4, false);
         }
-        return true;
-    });
+    }
+    std::erase_if(groups_, is_gone);
 }
 
 void Routers::configure(Group& group, Router& router, std::vector<IpAddress> vips, Instant now) {
@@ -153,10 +156,19 @@ void Routers::silence(const Group& group, const Router& router) {
     roles_->set_refused(group.number, router.is_v4, group.record.is_strict != 0);
 }
 
-/// Frames to its virtual MAC are no longer ours.
+/// Frames to its virtual MAC are no longer ours, unless another group has the same by now: one that
+/// has changed places with it, or whose port is not there yet.
 void Routers::let_go(const Group& group, Router& router) {
     router.moves_until.reset();
-    roles_->set_virtual_mac(group.record.port, group.record.router_id, router.is_v4, false);
+    bool is_others = false;
+    for_each([&](const Group& other, const Router& its) {
+        const bool is_same = other.record.port == group.record.port &&
+                             other.record.router_id == group.record.router_id &&
+                             its.is_v4 == router.is_v4;
+        is_others |= is_same && &its != &router && other.record.has_virtual_mac != 0 &&
+                     its.vrrp->role() == Role::kActive;
+    });
+    roles_->set_virtual_mac(group.record.port, group.record.router_id, router.is_v4, is_others);
 }
 
 void Routers::settle(const Group& group, Router& router) {

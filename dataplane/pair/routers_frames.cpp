@@ -14,6 +14,7 @@ using tables::PlanGroup;
 constexpr Mac kVrrpMacV4{0x01, 0x00, 0x5e, 0x00, 0x00, 0x12};  // RFC 1112 section 6.4
 constexpr Mac kVrrpMacV6{0x33, 0x33, 0x00, 0x00, 0x00, 0x12};  // RFC 2464 section 7
 constexpr std::size_t kMessageHeaderBytes = 8;
+constexpr std::size_t kAdvertBytesMax = 1500;  ///< whatever the ports of both have
 
 /// The first address of an IPv6 advertisement is the virtual router's own (RFC 9568 section
 /// 5.2.9): that of its MAC (RFC 4291 appendix A).
@@ -44,9 +45,10 @@ Mac Routers::mac_of(const Group& group, const Router& router) const {
 std::span<const IpAddress> Routers::advertised(const Group& group, const Router& router) const {
     const std::size_t headers =
         kMessageHeaderBytes + (router.is_v4 ? ipv4::kHeaderBytes : ipv6::kHeaderBytes);
-    const std::size_t addresses = std::min<std::size_t>(
-        (ports_[group.record.port].mtu - headers) / (router.is_v4 ? 4 : sizeof(IpAddress)),
-        kAdvertAddressesMax);
+    const std::size_t bytes =
+        std::min<std::size_t>(ports_[group.record.port].mtu, kAdvertBytesMax) - headers;
+    const std::size_t addresses =
+        std::min(bytes / (router.is_v4 ? 4 : sizeof(IpAddress)), kAdvertAddressesMax);
     const std::size_t fitting = router.is_v4 ? addresses : addresses - 1;  // its own comes first
     return std::span(router.vips).first(std::min(fitting, router.vips.size()));
 }

@@ -3,6 +3,7 @@
 #include "dataplane/pair/routers.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <string>
 
@@ -264,8 +265,48 @@ TEST(Routers, WhoLosesTheAddressThatItSpeaksFromGivesUpByIt) {
     EXPECT_FALSE(takes_virtual_mac(one.roles));
 }
 
+// A group whose port the dataplane does not have yet is planned as if it were on the first one.
+TEST(Routers, AnotherGroupWithTheSameMacDoesNotTakeItAway) {
+    for (const bool is_renumbered : {false, true}) {
+        Instance one;
+        one.groups.push_back(group("lan"));
+        one.groups[1].source_v4 = one.groups[1].source_v6 = {};
+        one.vips.push_back(vip("198.51.100.80", 1));
+        one.follow(kNoon);
+        const Instant now = one.run(kNoon, 30 * kEvery);
+        ASSERT_TRUE(takes_virtual_mac(one.roles));
+        if (is_renumbered) {
+            one.groups[1].router_id = 52;
+        } else {
+            one.groups.pop_back();
+            one.vips.pop_back();
+        }
+        one.follow(now);
+        one.run(now, kLate + kEvery);
+        EXPECT_TRUE(takes_virtual_mac(one.roles));
+        EXPECT_FALSE(one.roles.is_silent(0, true));
+    }
+}
+
+TEST(Routers, TwoGroupsMayChangeTheirMacs) {
+    Instance one;
+    one.groups = {group("a", kPriorityOwner), group("b", kPriorityOwner)};
+    one.groups[1].router_id = 52;
+    one.vips = {vip("192.0.2.70", 0), vip("192.0.2.80", 1)};
+    one.follow(kNoon);
+    const Instant now = one.run(kNoon, 30 * kEvery);
+    std::swap(one.groups[0].router_id, one.groups[1].router_id);
+    one.follow(now);
+    one.run(now, kLate + kEvery);
+    for (const std::uint8_t router_id : std::array<std::uint8_t, 2>{51, 52}) {
+        EXPECT_TRUE(one.roles.has_virtual_mac(
+            0, tables::Roles::mac_number(virtual_mac(router_id, true).data())));
+    }
+}
+
 TEST(Routers, MoreVipsThanAnAdvertisementHoldsAreNoMismatch) {
     Instance one;
+    one.ports[0].mtu = 9000;  // the other one's is 1500
     one.vips.clear();
     for (unsigned i = 1; i <= 400; ++i) {
         tables::PlanVip each = vip("2001:db8::", 0);
