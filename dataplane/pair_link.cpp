@@ -16,6 +16,7 @@ namespace {
 
 constexpr Duration kLinkInterval = std::chrono::milliseconds(20);
 constexpr unsigned kFramesAtOnce = 32;
+constexpr std::uint32_t kFrameBytesMax = 9216;
 constexpr unsigned kRoundsMax = 8;  ///< of a port, at a step: others wait for the main core, too
 
 std::string_view name_of(pair::Role role) {
@@ -124,9 +125,12 @@ void PairLink::hear(Instant now) {
                                            nullptr);
             for (unsigned k = 0; k < count; ++k) {
                 auto* mbuf = static_cast<rte_mbuf*>(mbufs[k]);
-                routers_.on_frame(
-                    static_cast<std::uint8_t>(i),
-                    {rte_pktmbuf_mtod(mbuf, const std::uint8_t*), rte_pktmbuf_data_len(mbuf)}, now);
+                // One of another vendor's may take more than one buffer.
+                std::array<std::uint8_t, kFrameBytesMax> buffer;
+                const std::uint32_t length = std::min(rte_pktmbuf_pkt_len(mbuf), kFrameBytesMax);
+                const auto* frame = static_cast<const std::uint8_t*>(
+                    rte_pktmbuf_read(mbuf, 0, length, buffer.data()));
+                routers_.on_frame(static_cast<std::uint8_t>(i), {frame, length}, now);
                 rte_pktmbuf_free(mbuf);
             }
         } while (count == kFramesAtOnce && ++rounds < kRoundsMax);

@@ -183,8 +183,8 @@ void PeerLink::hear(Instant now, PairedTables& tables) {
     follow_key(now);
     suspicion_.looked(now);
     for (Path& path : paths_) {
-        keep_open(path, now);
         if (path.socket.is_open()) hear_on(path, now, tables);
+        keep_open(path, now);
     }
     judge(now, tables);
 }

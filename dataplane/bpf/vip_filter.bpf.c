@@ -19,7 +19,7 @@
 #include <bpf/bpf_helpers.h>
 // clang-format on
 
-#define VIPS_MAX 4096
+#define VIPS_MAX (4096 + 2)
 #define QUEUES_MAX 1024 /* RTE_MAX_QUEUES_PER_PORT */
 #define NEIGHBOUR_SOLICITATION 135
 #define ARP_REQUEST 1

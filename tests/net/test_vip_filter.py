@@ -121,9 +121,9 @@ def test_a_vip_in_the_old_and_the_new_set_is_filtered_all_the_while(lab, wire, s
 def test_a_full_set_can_be_replaced_by_another_full_one_and_not_by_more(start):
     driver = start()
     driver.do("attach_tc eth0")
-    driver.do("many 1 4096")
-    driver.do("many 2 4096")
-    assert "at most 4096" in driver.say("many 3 4097")
+    driver.do("many 1 4098")
+    driver.do("many 2 4098")
+    assert "at most 4098" in driver.say("many 3 4099")
 
 
 def test_the_filter_leaves_nothing_behind(lab, start):
