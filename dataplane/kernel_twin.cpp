@@ -6,6 +6,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -64,6 +65,7 @@ Result<KernelTwin> KernelTwin::open(const std::string& netdev, const Mac& mac, s
     }
     if (Status status = configure(netdev, mac, mtu); !status) return status.error();
     KernelTwin twin(std::move(tap));
+    twin.netdev_ = netdev;
     twin.pool_ = pool;
     const unsigned frame_bytes = mtu + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN;
     const unsigned room = rte_pktmbuf_data_room_size(pool) - unsigned{RTE_PKTMBUF_HEADROOM};
@@ -89,13 +91,15 @@ Status KernelTwin::make_rings(const std::string& netdev) {
 }
 
 KernelTwin::KernelTwin(KernelTwin&& other) noexcept
-    : tap_(std::move(other.tap_)),
+    : netdev_(std::move(other.netdev_)),
+      tap_(std::move(other.tap_)),
       pool_(other.pool_),
       frame_mbufs_(other.frame_mbufs_),
       to_kernel_(std::exchange(other.to_kernel_, nullptr)),
       from_kernel_(std::exchange(other.from_kernel_, nullptr)) {}
 
 KernelTwin& KernelTwin::operator=(KernelTwin&& other) noexcept {
+    std::swap(netdev_, other.netdev_);
     std::swap(tap_, other.tap_);
     std::swap(pool_, other.pool_);
     std::swap(frame_mbufs_, other.frame_mbufs_);
@@ -147,6 +151,7 @@ unsigned KernelTwin::carry_out() {
 
 /// The kernel's next frame, in as many buffers as it takes; nullptr if there is none, or no buffer.
 rte_mbuf* KernelTwin::read_frame() {
+    if (!tap_.is_open()) return nullptr;
     std::array<rte_mbuf*, kSegmentsMax> mbufs;
     if (rte_pktmbuf_alloc_bulk(pool_, mbufs.data(), frame_mbufs_) != 0) return nullptr;
     std::array<iovec, kSegmentsMax> parts;
@@ -154,6 +159,11 @@ rte_mbuf* KernelTwin::read_frame() {
         parts[i] = {rte_pktmbuf_mtod(mbufs[i], void*), rte_pktmbuf_tailroom(mbufs[i])};
     }
     const ssize_t length = ::readv(tap_.get(), parts.data(), static_cast<int>(frame_mbufs_));
+    if (length < 0 && errno == EBADFD) {  // and poll() would report that for ever
+        spdlog::error("{} is gone: what the kernel sends and is sent there is lost until a restart",
+                      netdev_);
+        tap_.reset();
+    }
     auto left = static_cast<std::size_t>(std::max<ssize_t>(length, 0));
     unsigned used = 0;
     for (; used < frame_mbufs_ && left != 0; ++used) {

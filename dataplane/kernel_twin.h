@@ -29,6 +29,7 @@ class KernelTwin {
     KernelTwin& operator=(const KernelTwin&) = delete;
     ~KernelTwin();
 
+    /// -1: somebody has deleted the device.
     [[nodiscard]] int fd() const { return tap_.get(); }
     [[nodiscard]] rte_ring* to_kernel() const { return to_kernel_; }
     [[nodiscard]] rte_ring* from_kernel() const { return from_kernel_; }
@@ -43,6 +44,7 @@ class KernelTwin {
     unsigned carry_in();
     rte_mbuf* read_frame();
 
+    std::string netdev_;
     FileDescriptor tap_;
     rte_mempool* pool_ = nullptr;
     unsigned frame_mbufs_ = 1;  ///< that the longest frame of the kernel takes

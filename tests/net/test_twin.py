@@ -1,5 +1,7 @@
 """A port that is no netdev of the kernel's has a twin there, which gets the port's addresses."""
+import dataclasses
 import json
+import re
 
 import pytest
 from lab import VIP4, wait_until
@@ -15,6 +17,17 @@ def config(lab, config):
     config.addresses, config.gateways = ADDRESSES, GATEWAYS
     config.services = {"web": Service(VIP4, ["10.77.0.11"])}
     return config
+
+
+def test_one_that_is_deleted_is_missed_once_and_leaves_the_rest_alone(lab, config):
+    with Tandem(lab, config) as tandem:
+        wait_until(lambda: "tandem0" in lab.lb.run("ip", "link"), "the twin")
+        lab.lb.ip("link del tandem0")
+        tandem.dataplane.wait_for_log(re.compile("tandem0 is gone"))
+        plans = tandem.state()["plan_generation"]
+        tandem.reload(dataclasses.replace(config, services={"web": Service(VIP4, ["10.77.0.12"])}))
+        wait_until(lambda: tandem.state()["plan_generation"] > plans, "a plan after it")
+        assert tandem.dataplane.text().count("tandem0 is gone") == 1
 
 
 def test_addresses_and_gateways_are_given_to_it_once(lab, config):
