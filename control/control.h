@@ -65,6 +65,7 @@ class Control {
 
     // control_ports.cpp
     void read_ports();
+    const conf::Port& running_port(const tables::PortInfo& info);
     void add_to_twin(const tables::PortInfo& info, int ifindex, const conf::Port& port);
     void watch_neighbours();
     void on_neighbour(const KernelNeighbour& neighbour);
@@ -96,8 +97,9 @@ class Control {
     plan::SelfSuspicion self_suspicion_;
     admin::Server admin_;
     plan::Gateways gateways_;
-    std::set<std::uint8_t> silent_ports_;                  ///< by a control process before this one
-    std::map<int, std::uint8_t> port_of_netdev_;           ///< by the netdev's index
+    std::set<std::uint8_t> silent_ports_;              ///< by a control process before this one
+    std::map<std::string, conf::Port> running_ports_;  ///< by name, as they were configured last
+    std::map<int, std::uint8_t> port_of_netdev_;       ///< by the netdev's index
     std::map<int, std::vector<Prefix>> kernel_addresses_;  ///< likewise, as they were read last
     bool is_stopped_ = false;
     bool has_begun_ = false;                           ///< the first dataplane has come

@@ -12,12 +12,12 @@ namespace tandem {
 void Control::read_ports() {
     const tables::LiveFixed& dataplane = link_.region()->dataplane();
     std::vector<plan::PortAddresses> ports;
+    std::map<plan::Neighbour, Mac> macs;
     port_of_netdev_.clear();
     const std::size_t count = std::min<std::size_t>(dataplane.port_count, dataplane.ports.size());
     for (std::size_t i = 0; i < count; ++i) {
         const tables::PortInfo& info = dataplane.ports[i];
-        const auto port = std::ranges::find(config_.ports, info.name.view(), &conf::Port::name);
-        if (port == config_.ports.end()) continue;  // the reload said that this needs a restart
+        const conf::Port* port = &running_port(info);
         const auto number = static_cast<std::uint8_t>(i);
         plan::PortAddresses addresses{number, port->addresses, port->gateways, port->name,
                                       info.mac};
@@ -37,13 +37,23 @@ void Control::read_ports() {
             }
         }
         ports.push_back(std::move(addresses));
-        for (const auto& [address, mac] : port->neighbours) {
-            planner_.set_mac({number, address}, mac);
-        }
+        for (const auto& [address, mac] : port->neighbours) macs[{number, address}] = mac;
     }
-    planner_.set_ports(std::move(ports));
+    if (planner_.set_ports(std::move(ports))) neighbours_->forget();
+    for (const auto& [neighbour, mac] : macs) planner_.set_mac(neighbour, mac);
     watch_neighbours();
     request_publish();
+}
+
+/// As it is configured, or was until a reload took it away: it runs until the dataplane is
+/// restarted. Of one that is older than this process, the kernel knows the addresses.
+const conf::Port& Control::running_port(const tables::PortInfo& info) {
+    const std::string name(info.name.view());
+    const auto port = std::ranges::find(config_.ports, name, &conf::Port::name);
+    conf::Port& running = running_ports_[name];
+    if (port != config_.ports.end()) running = *port;
+    running.name = name;
+    return running;
 }
 
 /// The kernel lost the NIC, and with it the addresses; its side of the port gets them back.

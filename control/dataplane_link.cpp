@@ -133,7 +133,11 @@ void DataplaneLink::on_answer() {
     }
     const bool is_other =
         region_ == nullptr || region_->instance_id() != region.value().instance_id();
-    if (is_other) region_ = std::make_unique<PlanRegion>(std::move(region.value()));
+    if (is_other) {
+        region_ = std::make_unique<PlanRegion>(std::move(region.value()));
+    } else {
+        region_->take_flows(std::move(region.value()));
+    }
     is_connected_ = true;
     last_trouble_.clear();
     await_reports();

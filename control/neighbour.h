@@ -37,6 +37,8 @@ class NeighbourWatch {
     /// From now on exactly these are kept; those `asked`, some of them, are asked every second.
     /// What the kernel knows of them already is told from within this call.
     void watch(std::set<Wanted> wanted, const std::set<Wanted>& asked);
+    /// The next watch() tells all, whether or not others are wanted.
+    void forget() { wanted_.clear(); }
     void stop();
 
     [[nodiscard]] Netlink& netlink() { return netlink_; }

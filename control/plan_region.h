@@ -35,6 +35,8 @@ class PlanRegion {
         return {plan_->fd(), live_->fd(), flows_.get()};
     }
     [[nodiscard]] std::uint64_t instance_id() const { return plan_->header().instance_id; }
+    /// Of another mapping of the same plan: a dataplane may have made its flows' memory anew.
+    void take_flows(PlanRegion other) { flows_ = std::move(other.flows_); }
 
     /// Returns the generation. Slots that have not changed are not written again. Errors: no room,
     /// or a reader in the way; nothing has changed then, and it is to be tried again.

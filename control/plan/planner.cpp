@@ -115,6 +115,7 @@ Status Planner::apply(const conf::Config& config) {
     }
     backends_ = std::move(next);
     tables_ = std::move(tables);
+    note_ports_of_groups();
     config_ = config;
     ++revision_;
     configured_.clear();
@@ -130,9 +131,30 @@ Status Planner::apply(const conf::Config& config) {
     return Nothing{};
 }
 
-void Planner::set_ports(std::vector<PortAddresses> ports) {
+bool Planner::set_ports(std::vector<PortAddresses> ports) {
+    const bool are_same = std::ranges::equal(ports_, ports, [](const auto& a, const auto& b) {
+        return a.port == b.port && a.name == b.name;
+    });
+    if (!are_same) renumber(ports);
     ports_ = std::move(ports);
     standing_.reset();
+    return !are_same;
+}
+
+/// What is known of neighbours stays known when a port has another number in another dataplane.
+void Planner::renumber(const std::vector<PortAddresses>& ports) {
+    const auto follow = [&]<class Known>(std::map<Neighbour, Known>& all) {
+        std::map<Neighbour, Known> renumbered;
+        for (const auto& [neighbour, known] : all) {
+            const auto before = std::ranges::find(ports_, neighbour.first, &PortAddresses::port);
+            if (before == ports_.end()) continue;
+            const auto now = std::ranges::find(ports, before->name, &PortAddresses::name);
+            if (now != ports.end()) renumbered[{now->port, neighbour.second}] = known;
+        }
+        all = std::move(renumbered);
+    };
+    follow(macs_);
+    follow(gateways_);
 }
 
 void Planner::configure_table(const conf::Pool& pool) {

@@ -91,7 +91,8 @@ class Planner {
     std::vector<Ruling> agree();
     /// So much of its weight, 1 to 100, for the time being: slow start. Ignored as above.
     void set_weight_percent(const health::Identity& backend, std::uint16_t percent);
-    void set_ports(std::vector<PortAddresses> ports);
+    /// True: they are others, and of some of their neighbours what was known is not any more.
+    bool set_ports(std::vector<PortAddresses> ports);
     /// True if that was new. A MAC once known is kept until there is another: an answer that fails
     /// to come is for the health check to judge.
     bool set_mac(const Neighbour& neighbour, const Mac& mac);
@@ -144,12 +145,15 @@ class Planner {
 
     [[nodiscard]] static bool serves_flows(const conf::Pool& pool, const Backend& backend);
     void configure_table(const conf::Pool& pool);
+    void renumber(const std::vector<PortAddresses>& ports);
     [[nodiscard]] Standing standing() const;
     void add_backends(PlanContent& content, const std::vector<std::uint16_t>& weights);
     void add_pools(PlanContent& content, const std::vector<std::uint16_t>& weights,
                    std::vector<Moved>& moved);
     void add_vips(PlanContent& content) const;
     void add_groups(PlanContent& content) const;
+    [[nodiscard]] const PortAddresses* port_of(const conf::Group& group) const;
+    void note_ports_of_groups();
     [[nodiscard]] std::vector<Neighbour> gateways_of(const conf::Group& group) const;
     [[nodiscard]] std::optional<Neighbour> way_to_peer(const conf::Group& group,
                                                        const IpAddress& peer) const;
@@ -165,6 +169,7 @@ class Planner {
     bool is_settled_ = false;                  ///< nothing was said since the last agree()
     std::map<std::string, SlotTable> tables_;  ///< by pool
     std::vector<PortAddresses> ports_;
+    std::map<std::string, std::string> former_ports_;  ///< of groups, before the last change
     std::map<Neighbour, Mac> macs_;
     std::map<Neighbour, tables::GatewayState> gateways_;
 };

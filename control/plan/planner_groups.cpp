@@ -26,12 +26,30 @@ std::chrono::milliseconds apart_max(const conf::Check& check) {
     return check.interval + drift + check.timeout + kUnderWay;
 }
 
+/// Where it is, or has been so far: a port that is new is there after a restart. nullptr: nowhere.
+const PortAddresses* Planner::port_of(const conf::Group& group) const {
+    auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
+    const auto before = former_ports_.find(group.name);
+    if (port == ports_.end() && before != former_ports_.end()) {
+        port = std::ranges::find(ports_, before->second, &PortAddresses::name);
+    }
+    return port == ports_.end() ? nullptr : &*port;
+}
+
+void Planner::note_ports_of_groups() {
+    std::map<std::string, std::string> found;
+    for (const conf::Group& group : config_.groups) {
+        if (const PortAddresses* port = port_of(group)) found[group.name] = port->name;
+    }
+    former_ports_ = std::move(found);
+}
+
 std::vector<std::string> Planner::speechless() const {
     std::vector<std::string> found;
     for (const conf::Group& group : config_.groups) {
-        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
+        const PortAddresses* port = port_of(group);
         const bool has_v4 =
-            port != ports_.end() &&
+            port != nullptr &&
             std::ranges::any_of(port->addresses, &IpAddress::is_v4, &Prefix::address);
         const bool needs_v4 = std::ranges::any_of(config_.vips, [&](const conf::Vip& vip) {
             return vip.group == group.name && vip.prefix.address.is_v4();
@@ -45,8 +63,8 @@ std::vector<std::string> Planner::speechless() const {
 std::optional<Neighbour> Planner::way_to_peer(const conf::Group& group,
                                               const IpAddress& peer) const {
     if (peer.is_link_local()) {
-        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
-        if (port == ports_.end()) return std::nullopt;
+        const PortAddresses* port = port_of(group);
+        if (port == nullptr) return std::nullopt;
         return Neighbour{port->port, peer};
     }
     const std::optional<NextHop> hop = next_hop_to(peer, ports_);
@@ -56,8 +74,8 @@ std::optional<Neighbour> Planner::way_to_peer(const conf::Group& group,
 
 std::vector<Neighbour> Planner::gateways_of(const conf::Group& group) const {
     std::vector<Neighbour> found;
-    const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
-    if (!group.checks_gateway || port == ports_.end()) return found;
+    const PortAddresses* port = port_of(group);
+    if (!group.checks_gateway || port == nullptr) return found;
     for (const IpAddress& gateway : port->gateways) found.emplace_back(port->port, gateway);
     return found;
 }
@@ -97,8 +115,8 @@ void Planner::add_groups(PlanContent& content) const {
         record.has_virtual_mac = group.mac == conf::GroupMac::kVirtual;
         record.sums_pseudo_header = group.checksum == conf::AdvertChecksum::kWithPseudoHeader;
         record.is_strict = group.is_strict;
-        const auto port = std::ranges::find(ports_, group.port, &PortAddresses::name);
-        if (port != ports_.end()) {
+        const PortAddresses* port = port_of(group);
+        if (port != nullptr) {
             record.port = port->port;
             record.source_v6 = link_local_of(port->mac);
             const auto ours = std::ranges::find_if(

@@ -69,6 +69,25 @@ def test_a_bad_file_changes_nothing_and_is_reported_with_its_place(lab, tandem, 
     tandem.check_alive()
 
 
+def test_a_port_that_is_renamed_runs_on_until_the_dataplane_is_restarted(lab, config):
+    config = dataclasses.replace(config, groups=[{"router_id": 51, "interval": '"30ms"'}])
+    with Tandem(lab, config) as tandem:
+        tandem.wait_serving(VIP4, lab.backends)
+        roles = len(tandem.dataplane.text())
+        with client.Stream(lab, VIP4, rate=200) as stream:
+            since = tandem.reload(dataclasses.replace(config, port="uplink"))
+            tandem.control.wait_for_log(re.compile("port.uplink, port.wan differ|differs?; "), since)
+            plan = tandem.state()["plan_generation"]
+            lab.lb.ip("addr add 10.99.9.1/32 dev eth0")  # for a plan that is made after it
+            wait_until(lambda: tandem.state()["plan_generation"] > plan, "a plan after it")
+            stream.wait_for(100)
+            assert not stream.stop().failed
+        assert ": backup" not in tandem.dataplane.text()[roles:]
+        assert tandem.dataplane.stop() == 0
+        tandem.start_dataplane()
+        tandem.wait_serving(VIP4, lab.backends)
+
+
 def test_a_reload_moves_a_vip_to_another_pool(lab, config, tandem):
     plan = tandem.state()["plan_generation"]
     first, second, third = lab.backends

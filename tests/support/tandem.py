@@ -44,6 +44,7 @@ class Config:
     workers: int = 1
     poll: str = "relaxed"  # here compilers and clients have the workers' CPUs, too
     packet_memory: str = "64MiB"  # the least: to fill it is half of a start; "": what is needed
+    port: str = "wan"
     addresses: list = field(default_factory=list)  # of the port, where the kernel knows of none
     gateways: list = field(default_factory=list)
     interval_ms: int = 200
@@ -80,7 +81,7 @@ class Config:
             "[control]",
             f'state_dir = "{self.directory}/state"',
             "",
-            "[port.wan]",
+            f"[port.{self.port}]",
             f'device = "{self.device}"',
             f"address = {json.dumps(self.addresses)}",
             f"gateway = {json.dumps(self.gateways)}",

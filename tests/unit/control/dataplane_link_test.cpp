@@ -1,6 +1,8 @@
 // The link to a dataplane that the test plays, over the real socket: orders and their reports.
 #include "control/dataplane_link.h"
 
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/control/played_dataplane.h"
@@ -95,6 +97,25 @@ TEST_F(DataplaneLinkTest, TheEndOfTheDataplaneIsTheEndOfItsOrders) {
     EXPECT_FALSE(link.is_connected());
     link.give_order(OrderKind::kHandoff, "web", note());
     EXPECT_EQ(outcomes_.back(), "error: the dataplane is not there");
+    link.stop();
+}
+
+TEST_F(DataplaneLinkTest, WhatItKeepsForTheNextDataplaneAreTheFlowsOfTheLastOne) {
+    DataplaneLink link(io_, dataplane_.path(), observer_);
+    connect(link);
+    const auto restart = [&] {
+        dataplane_.leave();
+        std::jthread next([&] { dataplane_.welcome(); });
+        while (link.is_connected()) io_.run_one();
+        while (!link.is_connected()) io_.run_one();
+    };
+    restart();
+    EXPECT_TRUE(dataplane_.is_offered_its_flows());
+    dataplane_.make_flows_anew();
+    restart();
+    EXPECT_FALSE(dataplane_.is_offered_its_flows()) << "it has them since then";
+    restart();
+    EXPECT_TRUE(dataplane_.is_offered_its_flows());
     link.stop();
 }
 

@@ -168,6 +168,23 @@ TEST_F(PlannerTest, OtherPortsAreOtherWaysToTheBackends) {
     EXPECT_EQ(content.next_hops[backend->next_hop].source, ip("10.0.0.2"));
 }
 
+TEST_F(PlannerTest, WhatIsKnownOfNeighboursFollowsThePortsNumber) {
+    planner_.set_mac({0, ip("10.0.0.11")}, {2, 0, 0, 0, 0, 1});
+    planner_.set_mac({0, ip("10.0.0.12")}, {2, 0, 0, 0, 0, 2});
+    planner_.set_ports({{.port = 0,
+                         .addresses = {*Prefix::parse("10.1.0.1/24")},
+                         .gateways = {},
+                         .name = "before"},
+                        {.port = 1, .addresses = {*Prefix::parse("10.0.0.1/24")}, .gateways = {}}});
+    const PlanContent content = planner_.make().first;
+    const tables::PlanNextHop hop =
+        content.next_hops[content.backends[index_of(content, "10.0.0.12")].next_hop];
+    EXPECT_EQ(hop.port, 1);
+    EXPECT_TRUE(hop.resolved);
+    EXPECT_EQ(hop.mac, (Mac{2, 0, 0, 0, 0, 2}));
+    EXPECT_TRUE(planner_.set_mac({0, ip("10.0.0.11")}, {2, 0, 0, 0, 0, 1})) << "another's number";
+}
+
 TEST_F(PlannerTest, NamesBackendsThatNoPortLeadsTo) {
     config_.pools[0].backends.push_back({"far", ip("192.0.2.1"), 80, 1});
     ASSERT_TRUE(planner_.apply(config_));
@@ -415,6 +432,21 @@ TEST_F(PlannerGroups, FollowTheGatewaysOfTheirPort) {
     ASSERT_TRUE(planner_.apply(config_));
     EXPECT_TRUE(planner_.gateways().empty());
     EXPECT_EQ(planned(), GatewayState::kAnswers);
+}
+
+TEST_F(PlannerGroups, StayOnTheirPortUntilTheDataplaneHasTheNewOne) {
+    made("wan");
+    for (int reload = 0; reload < 2; ++reload) {
+        config_.groups[0].port = "uplink";
+        const PlanContent plan = made("wan");
+        EXPECT_EQ(plan.groups[0].port, 4);
+        EXPECT_EQ(plan.groups[0].source_v4, ip("10.0.0.1"));
+        EXPECT_TRUE(planner_.speechless().empty());
+    }
+    EXPECT_EQ(made("uplink").groups[0].source_v4, ip("10.0.0.1"));
+    config_.groups[0].port = "lan";
+    made("dmz");
+    EXPECT_EQ(planner_.speechless(), std::vector<std::string>{"edge"}) << "it is nowhere";
 }
 
 TEST_F(PlannerGroups, OfAPortThatIsNotThereHaveNoAddressToSpeakFrom) {

@@ -4,8 +4,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <new>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <gtest/gtest.h>
 
@@ -34,8 +36,12 @@ class PlayedDataplane {
 
     /// Once a control process has knocked.
     void welcome() {
+        pollfd knock{listener_.get(), POLLIN, 0};
+        EXPECT_EQ(::poll(&knock, 1, 5000), 1);
         socket_ = FileDescriptor(::accept(listener_.get(), nullptr, nullptr));
-        EXPECT_TRUE(tables::receive_hello(socket_.get(), 5000));
+        Result<tables::Received> received = tables::receive_hello(socket_.get(), 5000);
+        EXPECT_TRUE(received);
+        if (received) offered_ = std::move(received.value());
         tables::Hello hello;
         hello.region_count = tables::kRegionCount;
         EXPECT_TRUE(
@@ -49,6 +55,16 @@ class PlayedDataplane {
         EXPECT_TRUE(tables::send_report(socket_.get(), report));
     }
     void leave() { socket_.reset(); }
+    /// As one that is started with tables of another size.
+    void make_flows_anew() { flows_ = FileDescriptor(::memfd_create("flows", MFD_CLOEXEC)); }
+    /// Whether what control has offered last are its flows.
+    [[nodiscard]] bool is_offered_its_flows() const {
+        struct stat own {};
+        struct stat offered {};
+        return ::fstat(flows_.get(), &own) == 0 &&
+               ::fstat(offered_.regions.back().get(), &offered) == 0 &&
+               own.st_ino == offered.st_ino;
+    }
 
     tables::PeerViews& peer_views() {
         return reinterpret_cast<tables::LiveFixed*>(live_.fixed())->peer_views;
@@ -74,6 +90,7 @@ class PlayedDataplane {
                                          kPlayedArenaBytes, tables::Pages::kNormal)
                       .value());
     FileDescriptor flows_{::memfd_create("flows", MFD_CLOEXEC)};
+    tables::Received offered_;
     FileDescriptor listener_;
     FileDescriptor socket_;
 };
