@@ -174,6 +174,14 @@ Status OpenPorts::open_netdev_path(const conf::Port& config, tables::PortInfo& i
                                              : pipeline::VipFilter::attach_tc(config.device_name);
     if (!filter) return Error{fmt::format("port {}: {}", config.name, filter.error().message)};
     filters_.push_back(std::move(filter.value()));
+    if (config.driver == conf::Driver::kAfXdp) return Nothing{};  // its frames come before that
+    Result<ReceiveMerging> merging = ReceiveMerging::switch_off(config.device_name);
+    if (merging) {
+        merging_.push_back(std::move(merging.value()));
+    } else {
+        spdlog::warn("port {}: packets that the kernel merges as they come in (GRO) are lost: {}",
+                     config.name, merging.error().message);
+    }
     return Nothing{};
 }
 

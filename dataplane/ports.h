@@ -14,6 +14,7 @@
 #include "dataplane/kernel_twin.h"
 #include "dataplane/pipeline/port.h"
 #include "dataplane/pipeline/vip_filter.h"
+#include "dataplane/receive_merging.h"
 #include "dataplane/tables/flow_memory.h"
 #include "dataplane/tables/live.h"
 
@@ -68,6 +69,7 @@ class OpenPorts {
     std::vector<KernelTwin> twins_;
     std::set<std::pair<std::size_t, Mac>> macs_;  ///< that devices take besides their own
     std::vector<pipeline::VipFilter> filters_;
+    std::vector<ReceiveMerging> merging_;
 };
 
 }  // namespace tandem
