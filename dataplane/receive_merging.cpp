@@ -58,7 +58,8 @@ Result<std::vector<std::string>> feature_names(const std::string& netdev) {
     if (Status status = strings.ask(netdev); !status) return status.error();
     std::vector<std::string> names;
     for (std::uint32_t i = 0; i < count; ++i) {
-        const auto* text = reinterpret_cast<const char*>(strings.more()) + i * ETH_GSTRING_LEN;
+        const auto* text =
+            reinterpret_cast<const char*>(strings.more()) + std::size_t{i} * ETH_GSTRING_LEN;
         names.emplace_back(text, ::strnlen(text, ETH_GSTRING_LEN));
     }
     return names;
