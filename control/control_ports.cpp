@@ -17,27 +17,26 @@ void Control::read_ports() {
     const std::size_t count = std::min<std::size_t>(dataplane.port_count, dataplane.ports.size());
     for (std::size_t i = 0; i < count; ++i) {
         const tables::PortInfo& info = dataplane.ports[i];
-        const conf::Port* port = &running_port(info);
+        const conf::Port& port = running_port(info);
         const auto number = static_cast<std::uint8_t>(i);
-        plan::PortAddresses addresses{number, port->addresses, port->gateways, port->name,
-                                      info.mac};
+        plan::PortAddresses addresses{number, port.addresses, port.gateways, port.name, info.mac};
         const auto ifindex = static_cast<int>(::if_nametoindex(info.netdev.data()));
         if (ifindex != 0) {
             port_of_netdev_[ifindex] = number;
-            if (info.netdev_is_twin) add_to_twin(info, ifindex, *port);
+            if (info.netdev_is_twin) add_to_twin(info, ifindex, port);
             if (addresses.addresses.empty()) {
                 Result<std::vector<Prefix>> found = neighbours_->netlink().addresses(ifindex);
                 if (found) {
                     kernel_addresses_[ifindex] = std::move(found.value());
                 } else {
-                    spdlog::warn("port {}: {} is taken to have the addresses it had: {}",
-                                 port->name, info.netdev.data(), found.error().message);
+                    spdlog::warn("port {}: {} is taken to have the addresses it had: {}", port.name,
+                                 info.netdev.data(), found.error().message);
                 }
                 addresses.addresses = kernel_addresses_[ifindex];
             }
         }
         ports.push_back(std::move(addresses));
-        for (const auto& [address, mac] : port->neighbours) macs[{number, address}] = mac;
+        for (const auto& [address, mac] : port.neighbours) macs[{number, address}] = mac;
     }
     if (planner_.set_ports(std::move(ports))) neighbours_->forget();
     for (const auto& [neighbour, mac] : macs) planner_.set_mac(neighbour, mac);

@@ -166,7 +166,7 @@ Result<IpAddress> PeerLink::open_path(Path& path) const {
 void PeerLink::keep_open(Path& path, Instant now) {
     if (now < path.next_try) return;
     path.next_try = now + kTryInterval;
-    const bool is_chosen = path.local == any_of_family(path.peer);
+    const bool is_chosen = settings_.locals.empty();
     const bool is_silent = now - path.heard_at > std::max<Duration>(suspects_.bound, kTryInterval);
     if (path.socket.is_open() && !(is_chosen && is_silent)) return;
     path.socket.reset();

@@ -13,8 +13,8 @@ namespace tandem {
 
 class ReceiveMerging {
   public:
-    /// Switches it off until this object is gone, which restores what was on. Errors: the kernel
-    /// refuses; nothing has changed then.
+    /// Switches it off until this object is gone, which restores what was on; a process that is
+    /// killed leaves it off. Errors: the kernel refuses; nothing has changed then.
     static Result<ReceiveMerging> switch_off(const std::string& netdev);
 
     ReceiveMerging(ReceiveMerging&& other) noexcept;

@@ -88,6 +88,19 @@ std::uint32_t take_adverts(rte_ring* said) {
     return count;
 }
 
+/// Whose VIP is of a group, 51, that this instance is to be active for.
+PlanContent plan_of_group(std::chrono::milliseconds interval) {
+    PlanContent plan = tables::small_plan();
+    tables::PlanGroup& group = plan.groups.emplace_back();
+    group.name = tables::Name("web");
+    group.router_id = 51;
+    group.priority = 200;
+    group.interval_ms = static_cast<std::uint32_t>(interval.count());
+    group.source_v4 = tables::ip("192.0.2.20");
+    plan.vips[0].group = 0;
+    return plan;
+}
+
 /// So many pools that were not there before, each with a VIP of group 0.
 void renew_pools(PlanContent& plan, std::size_t count, std::uint32_t slot_count) {
     static int round = 0;
@@ -255,14 +268,7 @@ TEST_F(MainCoreTest, WhoHasBeenAskedForAGroupIsNotReplacedBeforeItHasAnswered) {
     PlayedPeer peer;
     pair_ = peer.settings(directory_);
     start(1);
-    PlanContent plan = tables::small_plan();
-    tables::PlanGroup& group = plan.groups.emplace_back();
-    group.name = tables::Name("web");
-    group.router_id = 51;
-    group.priority = 200;
-    group.interval_ms = kInterval.count();
-    group.source_v4 = tables::ip("192.0.2.20");
-    plan.vips[0].group = 0;
+    PlanContent plan = plan_of_group(kInterval);
     publish(plan);
     ASSERT_TRUE(dataplane_->core.prepare());
     const pair::Advert advert{.router_id = 51,
@@ -300,17 +306,11 @@ TEST_F(MainCoreTest, WhoHasBeenAskedForAGroupIsNotReplacedBeforeItHasAnswered) {
 // Who says nothing for three intervals is taken for dead. Where this thread is not run for so long,
 // and there is a pause indeed, the next plan shows it.
 TEST_F(MainCoreTest, WhoIsActiveSaysSoWhileItMergesManyTables) {
-    constexpr Duration kInterval = std::chrono::milliseconds(10);
+    constexpr auto kInterval = std::chrono::milliseconds(10);
     constexpr std::size_t kPoolsMax = 600;
     constexpr std::uint32_t kSlots = 4099;
     start(1);
-    PlanContent plan = tables::small_plan();
-    tables::PlanGroup& group = plan.groups.emplace_back();
-    group.name = tables::Name("web");
-    group.router_id = 51;
-    group.interval_ms = 10;
-    group.source_v4 = tables::ip("192.0.2.20");
-    plan.vips[0].group = 0;
+    PlanContent plan = plan_of_group(kInterval);
     publish(plan);
     ASSERT_TRUE(dataplane_->core.prepare());
 
